@@ -1,0 +1,20 @@
+/** The proxy's side of approvals: ask, wait, claim once. Embedded and AWS adapters pass one contract suite. */
+import type { Approval, ApprovalRequest, ClaimOutcome } from './approval.ts';
+
+export interface ApprovalGate {
+  /** Stores the request and tells the approvers. Idempotent by id. Throws GateUnavailable. */
+  request(request: ApprovalRequest): Promise<void>;
+  /**
+   * An approval for the same digest that this principal may still use or is still waiting for: pending, approved and
+   * unclaimed, or claimed with an answer that never reached the client. Newest first.
+   */
+  find(digest: string): Promise<readonly Approval[]>;
+  read(id: string): Promise<Approval | undefined>;
+  /** Calls back on every change of the approval until `stop`; at once with the present state. */
+  watch(id: string, changed: (approval: Approval) => void): { stop(): void };
+  /** First of claimed, withdrawn, expired. False when another was first, or it is not approved. */
+  claim(id: string, by: { readonly session: string; readonly writer: string; readonly statement: number }): Promise<boolean>;
+  withdraw(id: string, reason: string): Promise<boolean>;
+  /** Tells what became of the claimed execution. */
+  settle(id: string, outcome: ClaimOutcome): Promise<void>;
+}
