@@ -1,7 +1,7 @@
 /** One published version of the configuration, ready to decide with. */
 import type { Decision } from '../decision.ts';
 import type { MaskRule, PatternRule } from '../masking/rules.ts';
-import type { Principal } from '../principal.ts';
+import type { PersonKey, Principal } from '../principal.ts';
 import type { Effect, Resource } from '../statement/effect.ts';
 import type { Facts } from '../statement/sql/reading.ts';
 
@@ -30,4 +30,6 @@ export interface PolicySet {
   reveals(principal: Principal, target: string, column: Resource): boolean;
   /** Whether policy allows a keyed look-up on this masked column: `Action::"lookup"`. */
   mayLookUp(principal: Principal, target: string, column: Resource): Decision;
+  /** `@author` of those of these policies that demand approval: they may not approve what their own rule holds (design §8). */
+  authorsOf(policies: readonly string[]): readonly PersonKey[];
 }
