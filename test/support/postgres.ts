@@ -4,7 +4,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { chownSync, lstatSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client, escapeIdentifier, type QueryResult } from 'pg';
+import { Client, escapeIdentifier } from 'pg';
 import { postgresAccount, type PostgresAccount } from '../../standalone/demo/postgres-account.ts';
 import { postgresBinaries } from '../../standalone/demo/postgres-binaries.ts';
 import { createCluster, PostgresNotStarted, runPostgres, type PostgresProcess } from '../../standalone/demo/postgres-process.ts';
@@ -35,7 +35,7 @@ export type TestPostgres = {
   /** For files that settings name; PostgreSQL may run under another account, so write them with `addFile`. */
   readonly dataDir: string;
   /** Runs one statement as the superuser, on the database `postgres` or the one named; a new connection each time. */
-  query(sql: string, parameters?: readonly unknown[], database?: string): Promise<QueryResult['rows']>;
+  query(sql: string, parameters?: readonly unknown[], database?: string): Promise<Record<string, unknown>[]>;
   /** Runs a script of several statements as the superuser, on the database `postgres` or the one named. */
   script(sql: string, database?: string): Promise<void>;
   createDatabase(name: string): Promise<void>;
@@ -95,7 +95,7 @@ export async function startPostgres(options: { settings?: Readonly<Record<string
     query: (sql, parameters, database) =>
       withClient(
         database ?? 'postgres',
-        async (client) => (await client.query(sql, parameters === undefined ? undefined : [...parameters])).rows,
+        async (client) => (await client.query<Record<string, unknown>>(sql, parameters === undefined ? undefined : [...parameters])).rows,
       ),
     script: (sql, database) =>
       withClient(database ?? 'postgres', async (client) => {
