@@ -60,6 +60,8 @@ export type Approval = {
   readonly state: ApprovalState;
   readonly votes: readonly Vote[];
   readonly decidedAtMs?: number;
+  /** Why and when the request was taken back, in state `withdrawn`. */
+  readonly withdrawal?: { readonly reason: string; readonly atMs: number };
   readonly claim?: {
     readonly session: string;
     readonly writer: string;
