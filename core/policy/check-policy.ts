@@ -1,0 +1,97 @@
+/** Rules on top of Cedar's validator: approvals that can be asked for, names that exist, permits that say what they permit. */
+import type { ConfigError } from '../config/config-error.ts';
+import { expandAction } from './actions.ts';
+import { approvalUse, entitiesNamed, type EntityName } from './policy-shape.ts';
+import { positionOfText } from './policy-source.ts';
+import type { Policy } from './policy.ts';
+import { splitResourceName } from './resource-id.ts';
+
+/** What policies may name. */
+export type KnownNames = { readonly targets: ReadonlySet<string>; readonly issuers: ReadonlySet<string> };
+
+/** Parts of a resource's name, the target included. */
+const NAME_PARTS: Readonly<Record<string, number>> = { Target: 1, Schema: 2, Table: 3, Function: 3, Column: 4 };
+
+/** Every finding about one policy. */
+export function checkPolicy(policy: Policy, known: KnownNames): readonly ConfigError[] {
+  const errors: ConfigError[] = [];
+  const refuse = (near: string, message: string, fix: string) =>
+    void errors.push({ file: policy.source.file, ...positionOfText(policy.source, near), message, fix });
+
+  checkApproval(policy, refuse);
+  if (policy.effect === 'permit' && policy.json.action.op === 'All') {
+    const fix =
+      'name the actions, or write action in Action::"all"; `reveal`, `lookup`, `unknown` and `connect` are permitted by name only';
+    refuse('permit', 'a permit of every action would lift masks and let the unresolved pass', fix);
+  }
+  for (const entity of entitiesNamed(policy.json)) {
+    const problem = unknownEntity(entity, known);
+    if (problem !== undefined) refuse(`${entity.type}::`, problem.message, problem.fix);
+  }
+  return errors;
+}
+
+type Refuse = (near: string, message: string, fix: string) => void;
+
+function checkApproval(policy: Policy, refuse: Refuse): void {
+  const use = approvalUse(policy.json);
+  const wanted = policy.effect === 'permit' ? 'positive' : 'negative';
+  const condition = policy.effect === 'permit' ? 'when { context has approval }' : 'unless { context has approval }';
+  if (use === 'none' && policy.demand !== undefined)
+    refuse('@approvers', '@approvers without `context has approval`: nobody would be asked', `add ${condition} or remove @approvers`);
+  if (use !== 'none' && policy.demand === undefined)
+    refuse('approval', '`context has approval` without @approvers: nobody could answer', 'add @approvers("group")');
+  if (use !== 'none' && use !== wanted) {
+    const message = `a ${policy.effect} may use approval only as \`${condition}\`, joined by && and ||`;
+    refuse('approval', message, 'split the policy so that approval stands in a condition of its own');
+  }
+  if (use === 'none') return;
+  // A login cannot wait for people, and rows are masked before anyone could be asked.
+  for (const action of ['connect', 'reveal'] as const) {
+    if (policy.effect === 'permit' && actionsOf(policy).includes(action))
+      refuse('Action::', `\`${action}\` cannot wait for an approval`, `permit or forbid \`${action}\` in a policy of its own`);
+  }
+}
+
+function actionsOf(policy: Policy): readonly string[] {
+  const scope = policy.json.action;
+  if (scope.op === 'All') return [];
+  const named = entitiesNamed({ ...policy.json, principal: { op: 'All' }, resource: { op: 'All' }, conditions: [] });
+  return named.flatMap((entity) => expandAction(entity.id));
+}
+
+function unknownEntity(entity: EntityName, known: KnownNames): { message: string; fix: string } | undefined {
+  if (entity.type === 'Action') {
+    if (expandAction(entity.id).length > 0) return undefined;
+    return { message: `unknown action \`${entity.id}\``, fix: 'use an action or an action group of the schema' };
+  }
+  if (entity.type === 'Group' || entity.type === 'Agent') {
+    const issuer = entity.id.slice(0, Math.max(0, entity.id.indexOf('/')));
+    if (known.issuers.has(issuer)) return undefined;
+    const message = `${entity.type}::"${entity.id}" names no configured issuer`;
+    return { message, fix: `write it as "issuer/name" with one of ${quoteAll(known.issuers)}` };
+  }
+  const parts = splitResourceName(entity.id);
+  const wanted = NAME_PARTS[entity.type];
+  if (wanted === undefined) return { message: `unknown entity type \`${entity.type}\``, fix: 'use a type of the schema' };
+  const name = `${entity.type}::"${entity.id}"`;
+  if (parts === undefined)
+    return { message: `${name} is no resource name`, fix: 'quote parts with other than letters, digits, _, $ and - as in SQL' };
+  if (!known.targets.has(parts[0] ?? ''))
+    return { message: `${name} is on no configured target`, fix: `start it with one of ${quoteAll(known.targets)}, or add the target` };
+  if (parts.length !== wanted)
+    return { message: `${name} has ${parts.length} parts, not ${wanted}`, fix: `write ${NAME_FORMS[entity.type] ?? ''}` };
+  return undefined;
+}
+
+const NAME_FORMS: Readonly<Record<string, string>> = {
+  Target: '"target"',
+  Schema: '"target.schema"',
+  Table: '"target.schema.table"',
+  Function: '"target.schema.function"',
+  Column: '"target.schema.table.column"',
+};
+
+function quoteAll(names: ReadonlySet<string>): string {
+  return names.size === 0 ? 'those in sallyport.yaml (there are none)' : [...names].map((name) => `\`${name}\``).join(', ');
+}
