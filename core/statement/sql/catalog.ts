@@ -54,6 +54,8 @@ export type Relation = {
   readonly uniqueKeys: readonly (readonly number[])[];
   /** Attnums under a CHECK, exclusion or foreign-key constraint. */
   readonly constrained: readonly number[];
+  /** What foreign keys elsewhere do when rows of this relation change: the tables they write to. */
+  readonly cascades?: readonly { readonly on: 'update' | 'delete'; readonly relation: Oid; readonly effect: 'update' | 'delete' }[];
   /** Whether the relation is a temporary one of some session. */
   readonly temporary: boolean;
   readonly estimatedRows: number;
@@ -95,6 +97,8 @@ export type SqlFunction = {
   readonly returnsSet: boolean;
   /** Source of SQL-language functions, `prosrc` or the deparsed `prosqlbody`; absent for other languages. */
   readonly body?: string;
+  /** Functions outside pg_catalog in its argument defaults or its parsed body, as pg_depend names them; absent when none. */
+  readonly dependsOn?: readonly Oid[];
   /** `SET` clauses of the function. */
   readonly settings: readonly string[];
   readonly definitionHash: string;

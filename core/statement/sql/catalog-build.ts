@@ -1,0 +1,80 @@
+/** Rows of a snapshot → Catalog. */
+import { hash } from 'node:crypto';
+import type { PostgresMajor } from '../../target.ts';
+import type { Catalog, Oid, Relation, SqlCast, SqlFunction, SqlOperator } from './catalog.ts';
+import type { SnapshotRows } from './catalog-query.ts';
+import { Dependencies, isUserCode } from './code-reach.ts';
+import { buildFunctions } from './function-build.ts';
+import { buildRelations } from './relation-build.ts';
+import { integer, integers, SnapshotMalformed, text, textOrNull, type Row } from './snapshot-rows.ts';
+import { buildTypes } from './type-build.ts';
+
+export type BuiltCatalog = {
+  readonly catalog: Catalog;
+  /** False when a view's or function's text could not be read because of DDL in progress: read again soon. */
+  readonly complete: boolean;
+};
+
+/** Throws SnapshotMalformed when the rows are not what the queries ask for. */
+export function buildCatalog(major: PostgresMajor, rows: SnapshotRows): BuiltCatalog {
+  const dependencies = new Dependencies(rows.dependencies);
+  const functions = buildFunctions(rows.functions, dependencies);
+  const operators = new Map(rows.operators.map((row) => [integer(row, 0), integer(row, 3)] as const));
+  const opclasses = new Map(rows.opclasses.map((row) => [integer(row, 0), [...integers(row, 3), ...integers(row, 4)]] as const));
+  const { types, typeCode, isChecked } = buildTypes(rows, functions, operators, opclasses, dependencies);
+  const relations = buildRelations(rows, dependencies, { functions, operators, opclasses, typeCode, isChecked });
+  const catalog: Catalog = {
+    major,
+    version: hash('sha256', JSON.stringify([major, rows])),
+    schemas: new Map(rows.schemas.map((row) => [text(row, 1), integer(row, 0)] as const)),
+    relations,
+    relationsByName: relationsByName(relations.values()),
+    functions,
+    functionsByName: groupBy(functions.values(), (entry) => entry.name),
+    types,
+    userOperatorsByName: groupBy(userOperators(rows), (entry) => entry.name),
+    userCasts: rows.casts.flatMap((row) => userCast(row, functions, types)),
+  };
+  const complete =
+    rows.views.every((row) => textOrNull(row, 1) !== null) &&
+    rows.functions.every((row) => text(row, 4) !== 'sql' || textOrNull(row, 13) !== null);
+  return { catalog, complete };
+}
+
+/** Schema → name → relation. */
+export function relationsByName(relations: Iterable<Relation>): ReadonlyMap<string, ReadonlyMap<string, Relation>> {
+  const schemas = new Map<string, Map<string, Relation>>();
+  for (const relation of relations) {
+    const schema = schemas.get(relation.schema);
+    if (schema === undefined) schemas.set(relation.schema, new Map([[relation.name, relation]]));
+    else schema.set(relation.name, relation);
+  }
+  return schemas;
+}
+
+function userOperators(rows: SnapshotRows): SqlOperator[] {
+  return rows.operators.flatMap((row) => {
+    const [schema, name] = [text(row, 1), text(row, 2)];
+    return schema === 'pg_catalog' ? [] : [{ oid: integer(row, 0), schema, name, functionOid: integer(row, 3) }];
+  });
+}
+
+function userCast(row: Row, functions: ReadonlyMap<Oid, SqlFunction>, types: Catalog['types']): SqlCast[] {
+  const [sourceType, targetType, functionOid] = [integer(row, 0), integer(row, 1), integer(row, 3)];
+  const builtIn = (type: Oid) => types.get(type)?.schema === 'pg_catalog';
+  if (builtIn(sourceType) && builtIn(targetType) && !isUserCode(functions, functionOid)) return [];
+  const code = text(row, 2);
+  const context = code === 'i' ? 'implicit' : code === 'a' ? 'assignment' : code === 'e' ? 'explicit' : undefined;
+  if (context === undefined) throw new SnapshotMalformed(`cast ${text(row, 4)} has an unknown context`);
+  return [{ sourceType, targetType, context, ...(functionOid === 0 ? {} : { functionOid }) }];
+}
+
+function groupBy<T>(entries: Iterable<T>, nameOf: (entry: T) => string): ReadonlyMap<string, readonly T[]> {
+  const groups = new Map<string, T[]>();
+  for (const entry of entries) {
+    const group = groups.get(nameOf(entry));
+    if (group === undefined) groups.set(nameOf(entry), [entry]);
+    else group.push(entry);
+  }
+  return groups;
+}
