@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+// A machine that counts the tests names a file for them; people see the same run as ever.
+const report = process.env['SALLYPORT_TEST_REPORT'];
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
@@ -9,5 +12,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    ...(report === undefined ? {} : { reporters: ['default', 'json'], outputFile: { json: report } }),
   },
 });
