@@ -1,0 +1,95 @@
+/** What the console needs from outside, in the words of its job. */
+import type { Approval, Vote } from '../core/approval/approval.ts';
+import type { RefusalCode } from '../core/approval/lifecycle.ts';
+import type { VerifyIdToken } from '../core/approval/votes.ts';
+
+/** A person's answer as it arrives: who it is, is in the token. */
+export type Ballot = Pick<Vote, 'answer' | 'reason' | 'channel' | 'idToken'>;
+
+export type BallotOutcome =
+  | { readonly kind: 'counted'; readonly approval: Approval }
+  | { readonly kind: 'refused'; readonly code: RefusalCode | 'sign-in-invalid'; readonly reason: string; readonly approval: Approval }
+  | { readonly kind: 'not-found' };
+
+/** The people's side of approvals. */
+export interface ApprovalDesk {
+  read(id: string): Promise<Approval | undefined>;
+  /** Newest first; `open` keeps those that wait for an answer or can still be used. */
+  list(filter: { readonly open: boolean; readonly limit: number }): Promise<readonly Approval[]>;
+  /** Verifies the token and counts the answer, or says why not. */
+  vote(id: string, ballot: Ballot): Promise<BallotOutcome>;
+}
+
+export type LiveSession = {
+  readonly id: string;
+  readonly principal: string;
+  readonly human?: string;
+  readonly owner?: string;
+  readonly target?: string;
+  readonly source?: string;
+  readonly openedAtMs: number;
+};
+
+export interface SessionDirectory {
+  list(): readonly LiveSession[];
+  /** False when no such session lives here. */
+  end(id: string, by: string, reason: string): boolean;
+}
+
+export interface SessionRenewal {
+  /** Takes up a fresh token of the same principal; when the session now ends. Throws SallyportError. */
+  renew(sessionId: string, token: string): Promise<{ readonly expiresAtMs: number }>;
+}
+
+/** A sign-in that is under way at the issuer. Kept by `state`, taken once. */
+export type SignInFlow = {
+  readonly approvalId: string;
+  readonly codeVerifier: string;
+  /** SHA-256 (hex) of the cookie of the browser that started it: another browser cannot finish it. */
+  readonly browser: string;
+};
+
+/** A person who has signed in to answer one approval, for minutes. The ID token never leaves the server. */
+export type SignedIn = {
+  readonly approvalId: string;
+  readonly idToken: string;
+  readonly csrf: string;
+};
+
+/** Ids are kept as their SHA-256, so that reading the store does not give a session. */
+export interface SignInStore {
+  putFlow(state: string, flow: SignInFlow, expiresAtMs: number): Promise<void>;
+  /** Removes it: a state is good for one return. */
+  takeFlow(state: string): Promise<SignInFlow | undefined>;
+  putSession(id: string, session: SignedIn, expiresAtMs: number): Promise<void>;
+  readSession(id: string): Promise<SignedIn | undefined>;
+  dropSession(id: string): Promise<void>;
+}
+
+/** The issuer where approvers sign in: authorization code with PKCE (OpenID Connect Core §3.1, RFC 7636). */
+export interface SignIn {
+  /** Where the browser goes. */
+  start(request: { readonly state: string; readonly nonce: string; readonly codeVerifier: string }): Promise<URL>;
+  /** The ID token for the code that came back; not verified. Throws SallyportError. */
+  finish(code: string, codeVerifier: string): Promise<string>;
+}
+
+export type ConsolePorts = {
+  readonly desk: ApprovalDesk;
+  readonly verifyIdToken: VerifyIdToken;
+  readonly signIn: SignIn;
+  readonly signInStore: SignInStore;
+  readonly sessions: SessionDirectory;
+  readonly renewal: SessionRenewal;
+  /** Whether a bearer token is the operator's. */
+  readonly isOperator: (presented: string) => boolean;
+  readonly clock: { now(): number };
+  /** Unguessable bytes in base64url. */
+  readonly randomToken: () => string;
+  /** Base URL that people's browsers use, without a slash at the end. */
+  readonly publicUrl: string;
+  /** `Host` headers that are answered besides that of `publicUrl`: keeps a name that is rebound to loopback from reading. */
+  readonly alsoHosts: readonly string[];
+  /** What the command line needs to sign an approver in by itself. */
+  readonly cliSignIn: { readonly issuer: string; readonly clientId: string };
+};

@@ -1,0 +1,214 @@
+/** Approvals on one machine: every change is one transaction that reads, applies the lifecycle and writes. */
+import type { Ballot, BallotOutcome, ApprovalDesk } from '../../console/ports.ts';
+import type { Approval, ApprovalRequest, ClaimOutcome, Vote } from '../../core/approval/approval.ts';
+import { GateUnavailable, RequestUnapprovable } from '../../core/approval/gate-errors.ts';
+import type { ApprovalGate } from '../../core/approval/gate.ts';
+import { abandoned, asOf, pendingApproval, step, type ApprovalEvent, type Transition } from '../../core/approval/lifecycle.ts';
+import { unapprovable } from '../../core/approval/quorum.ts';
+import { stillFresh, verifyVoter, type VerifyIdToken } from '../../core/approval/votes.ts';
+import { principalName } from '../../core/principal.ts';
+import { ApprovalTable } from './approval-table.ts';
+import type { StateDatabase } from './state-database.ts';
+
+export type GatePorts = {
+  readonly db: StateDatabase;
+  readonly clock: { now(): number; after(ms: number, run: () => void): { cancel(): void } };
+  readonly verifyIdToken: VerifyIdToken;
+  /** Tells people that somebody waits. Failures are its own business: the page has the request either way. */
+  readonly notify: (approval: Approval) => void;
+};
+
+/** Nobody can judge more than this, and an agent that asks for more is stuck in a loop. */
+const MAX_PENDING_PER_PRINCIPAL = 100;
+
+/** What a person reads must be readable, and the AWS adapter's items end at 400 KB. */
+const MAX_TEXT_BYTES = 65_536;
+
+/** Timers overflow above 2^31 - 1 ms; a later deadline is looked at again then. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+/**
+ * The embedded gate, and the desk where people decide. One per data directory, whose lock must be held: opening it
+ * marks executions that a dead process left under way as unknown.
+ */
+export class SqliteApprovalGate implements ApprovalGate, ApprovalDesk {
+  readonly #ports: GatePorts;
+  readonly #table: ApprovalTable;
+  readonly #watchers = new Map<string, Set<(approval: Approval) => void>>();
+  #timer: { cancel(): void } | undefined;
+
+  constructor(ports: GatePorts) {
+    this.#ports = ports;
+    this.#table = new ApprovalTable(ports.db);
+    for (const id of this.#table.running()) this.#change(id, (approval, nowMs) => abandoned(approval, nowMs));
+    this.#expireDue();
+  }
+
+  async request(request: ApprovalRequest): Promise<void> {
+    const never = unapprovable(request) ?? tooLong(request);
+    if (never !== undefined) throw new RequestUnapprovable(never);
+    const added = this.#guarded(() => {
+      const known = this.#table.load(request.id);
+      if (known !== undefined) {
+        if (known.approval.request.digest !== request.digest)
+          throw new GateUnavailable('an approval with this id is for another statement');
+        return undefined;
+      }
+      const principal = principalName(request.principal);
+      if (this.#table.countPending(principal, this.#ports.clock.now()) >= MAX_PENDING_PER_PRINCIPAL) {
+        throw new GateUnavailable(`${principal} already waits for ${MAX_PENDING_PER_PRINCIPAL} answers: withdraw some or wait`);
+      }
+      const approval = pendingApproval(request);
+      this.#table.insert(approval, principal);
+      return approval;
+    });
+    if (added === undefined) return;
+    this.#arm();
+    this.#ports.notify(added);
+  }
+
+  async find(digest: string): Promise<readonly Approval[]> {
+    const nowMs = this.#ports.clock.now();
+    return this.#guarded(() => this.#table.byDigest(digest))
+      .map((approval) => asOf(approval, nowMs))
+      .filter(
+        ({ state, claim }) =>
+          state === 'pending' || state === 'approved' || (state === 'claimed' && claim !== undefined && !claim.outcome.answerDelivered),
+      );
+  }
+
+  async read(id: string): Promise<Approval | undefined> {
+    const stored = this.#guarded(() => this.#table.load(id));
+    return stored === undefined ? undefined : asOf(stored.approval, this.#ports.clock.now());
+  }
+
+  async list(filter: { readonly open: boolean; readonly limit: number }): Promise<readonly Approval[]> {
+    const nowMs = this.#ports.clock.now();
+    return this.#guarded(() => this.#table.newest(filter, nowMs)).map((approval) => asOf(approval, nowMs));
+  }
+
+  watch(id: string, changed: (approval: Approval) => void): { stop(): void } {
+    const watchers = this.#watchers.get(id) ?? new Set();
+    // A wrapper of its own, so that two watches with one function are two.
+    const watcher = (approval: Approval): void => changed(approval);
+    watchers.add(watcher);
+    this.#watchers.set(id, watchers);
+    // After this returns, so that the callback can already stop the watch.
+    queueMicrotask(() => {
+      if (!watchers.has(watcher)) return;
+      const stored = this.#table.load(id);
+      if (stored !== undefined) watcher(asOf(stored.approval, this.#ports.clock.now()));
+    });
+    return {
+      stop: () => {
+        watchers.delete(watcher);
+        if (watchers.size === 0 && this.#watchers.get(id) === watchers) this.#watchers.delete(id);
+      },
+    };
+  }
+
+  async claim(id: string, by: { readonly session: string; readonly writer: string; readonly statement: number }): Promise<boolean> {
+    return this.#applied(id, (atMs) => ({ type: 'claim', by, atMs }));
+  }
+
+  async withdraw(id: string, reason: string): Promise<boolean> {
+    return this.#applied(id, (atMs) => ({ type: 'withdraw', reason, atMs }));
+  }
+
+  async settle(id: string, outcome: ClaimOutcome): Promise<void> {
+    this.#applied(id, () => ({ type: 'settle', outcome }));
+  }
+
+  async vote(id: string, ballot: Ballot): Promise<BallotOutcome> {
+    const before = await this.read(id);
+    if (before === undefined) return { kind: 'not-found' };
+    const { request } = before;
+    const checked = await verifyVoter(request, ballot.idToken, this.#ports.clock.now(), this.#ports.verifyIdToken);
+    if (!checked.ok) return { kind: 'refused', code: 'sign-in-invalid', reason: checked.reason, approval: before };
+    const { voter } = checked;
+    let stale: string | undefined;
+    const next = this.#change(id, (approval, nowMs) => {
+      // Never before an earlier vote: a clock that was set back must not move the decision.
+      const atMs = Math.max(nowMs, ...approval.votes.map((vote) => vote.atMs));
+      const fresh = stillFresh(voter, atMs);
+      if (!fresh.ok) {
+        stale = fresh.reason;
+        return undefined;
+      }
+      const vote: Vote = { ...ballot, person: voter.person, groups: voter.groups, atMs };
+      return step(approval, { type: 'vote', vote });
+    });
+    if (stale !== undefined) return { kind: 'refused', code: 'sign-in-invalid', reason: stale, approval: before };
+    if (next === undefined) return { kind: 'not-found' };
+    return next.kind === 'changed' ? { kind: 'counted', approval: next.approval } : next;
+  }
+
+  /** Stops the clock; for a serving process that ends, before the database is closed. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#watchers.clear();
+  }
+
+  #applied(id: string, eventAt: (nowMs: number) => ApprovalEvent): boolean {
+    return this.#change(id, (approval, nowMs) => step(approval, eventAt(nowMs)))?.kind === 'changed';
+  }
+
+  /** Reads, decides and writes in one transaction; watchers hear of it after it is on disk. */
+  #change(id: string, decide: (approval: Approval, nowMs: number) => Transition | undefined): Transition | undefined {
+    const next = this.#guarded(() => {
+      const stored = this.#table.load(id);
+      if (stored === undefined) return undefined;
+      const transition = decide(stored.approval, this.#ports.clock.now());
+      // A refusal may still have found that the time is up: that is stored too.
+      const moved = transition !== undefined && (transition.kind === 'changed' || transition.approval.state !== stored.approval.state);
+      if (moved) this.#table.update(stored, transition.approval);
+      return transition === undefined ? undefined : { transition, moved };
+    });
+    if (next === undefined) return undefined;
+    if (next.moved) {
+      this.#arm();
+      this.#tell(next.transition.approval);
+    }
+    return next.transition;
+  }
+
+  #guarded<T>(run: () => T): T {
+    try {
+      return this.#ports.db.transaction(run).immediate();
+    } catch (cause) {
+      if (cause instanceof GateUnavailable) throw cause;
+      throw new GateUnavailable('the approval store cannot be used', { cause });
+    }
+  }
+
+  #tell(approval: Approval): void {
+    for (const watcher of this.#watchers.get(approval.request.id) ?? []) watcher(approval);
+  }
+
+  #expireDue(): void {
+    for (const id of this.#guarded(() => this.#table.due(this.#ports.clock.now()))) {
+      this.#applied(id, (atMs) => ({ type: 'expire', atMs }));
+    }
+    this.#arm();
+  }
+
+  /** One timer for the nearest deadline. */
+  #arm(): void {
+    this.#timer?.cancel();
+    const nearest = this.#guarded(() => this.#table.nearestDeadline());
+    if (nearest === undefined) {
+      this.#timer = undefined;
+      return;
+    }
+    const waitMs = Math.min(Math.max(nearest - this.#ports.clock.now(), 1), MAX_TIMER_MS);
+    this.#timer = this.#ports.clock.after(waitMs, () => this.#expireDue());
+  }
+}
+
+function tooLong({ sql, executes, parameters, reasonGiven }: ApprovalRequest): string | undefined {
+  const bytes = [sql, executes ?? '', reasonGiven, ...parameters].reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 0);
+  return bytes > MAX_TEXT_BYTES
+    ? `the statement with its parameters has ${bytes} bytes, and nobody can judge more than ${MAX_TEXT_BYTES}: send it in parts`
+    : undefined;
+}
