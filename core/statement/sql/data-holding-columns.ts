@@ -74,7 +74,7 @@ export const DATA_HOLDING_CATALOG_COLUMNS: readonly CatalogColumn[] = [
   ...inSchema('public', EXTENSIONS),
 ];
 
-function inSchema(schema: string | undefined, relations: Readonly<Record<string, readonly string[]>>): CatalogColumn[] {
+function inSchema(schema: string, relations: Readonly<Record<string, readonly string[]>>): CatalogColumn[] {
   return Object.entries(relations).flatMap(([relation, columns]) => columns.map((column) => ({ schema, relation, column })));
 }
 
@@ -90,7 +90,7 @@ export function dataHoldingColumns(catalog: Catalog): ReadonlySet<ColumnKey> {
     for (const { attnum, name } of relation.columns) {
       const holdsData =
         listed.has(`${schema}.${relationName}.${name}`) ||
-        EXTENSIONS[relationName]?.includes(name) === true ||
+        (Object.hasOwn(EXTENSIONS, relationName) && EXTENSIONS[relationName]?.includes(name) === true) ||
         (kind === 'toast' && name === 'chunk_data');
       if (holdsData) keys.add(columnKey(oid, attnum));
     }
