@@ -1,0 +1,156 @@
+/** Detectors made of words: e-mail addresses, IBANs, AWS access keys, JSON web tokens, private keys. */
+import type { Scan } from './detectors.ts';
+
+const LOCAL_PART_MOST_BYTES = 256;
+const DOMAIN_MOST_BYTES = 255;
+const IBAN_LEAST = 15;
+const IBAN_MOST = 34;
+const AWS_KEY_BYTES = 20;
+const PEM_HEADER_MOST_BYTES = 80;
+
+const JWT_LEAST_BYTES = 15;
+
+const ALNUM = classOf(/[A-Za-z0-9]/);
+const UPPER_OR_DIGIT = classOf(/[A-Z0-9]/);
+const BASE64URL = classOf(/[A-Za-z0-9_-]/);
+/** Bytes of non-ASCII characters count as letters of addresses (RFC 6531). */
+const LOCAL_PART = classOf(/[A-Za-z0-9._%+'&=~#$!^`{|}/?-]/, true);
+const DOMAIN = classOf(/[A-Za-z0-9.-]/, true);
+
+function classOf(pattern: RegExp, nonAscii = false): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => (byte < 128 ? Number(pattern.test(String.fromCharCode(byte))) : Number(nonAscii)));
+}
+
+function isIn(set: Uint8Array, byte: number | undefined): boolean {
+  return byte !== undefined && set[byte] === 1;
+}
+
+function runEnd(set: Uint8Array, bytes: Buffer, at: number, end: number): number {
+  let to = at;
+  while (to < end && isIn(set, bytes[to])) to++;
+  return to;
+}
+
+/** Something before an `@`, and a domain with a dot after it; both bounded as in RFC 5321 §4.5.3, and then some. */
+export const scanEmails: Scan = (bytes, start, end, report) => {
+  let done = start;
+  for (let at = indexOf(bytes, 0x40, start, end); at !== -1; at = indexOf(bytes, 0x40, at + 1, end)) {
+    let from = at;
+    while (from > done && at - from < LOCAL_PART_MOST_BYTES && isIn(LOCAL_PART, bytes[from - 1])) from--;
+    let to = runEnd(DOMAIN, bytes, at + 1, Math.min(end, at + 1 + DOMAIN_MOST_BYTES));
+    while (to > at + 1 && (bytes[to - 1] === 0x2e || bytes[to - 1] === 0x2d)) to--;
+    let dot = to - 1;
+    while (dot > at && bytes[dot] !== 0x2e) dot--;
+    if (from === at || dot <= at + 1 || to - dot < 3) continue;
+    report(from, to);
+    done = to;
+  }
+};
+
+/** ISO 13616, in capitals as its electronic and print formats are: two letters, two check digits, 11 to 30 more, blanks allowed, and the remainder of 97 is 1. */
+export const scanIbans: Scan = (bytes, start, end, report) => {
+  for (let at = start; at + IBAN_LEAST <= end;) {
+    if (!isIn(UPPER_OR_DIGIT, bytes[at])) {
+      at++;
+      continue;
+    }
+    const to = ibanEnd(bytes, at, end);
+    if (to > at) report(at, to);
+    at = to > at ? to : runEnd(ALNUM, bytes, at, end);
+  }
+};
+
+function ibanEnd(bytes: Buffer, at: number, end: number): number {
+  if (!isLetter(bytes[at]) || !isLetter(bytes[at + 1]) || !isDigit(bytes[at + 2]) || !isDigit(bytes[at + 3])) return at;
+  let digits = '';
+  let characters = 0;
+  let found = at;
+  for (let p = at; p < end && characters < IBAN_MOST; p++) {
+    const byte = bytes[p];
+    if (!isIn(UPPER_OR_DIGIT, byte)) {
+      if (byte !== 0x20 || p + 1 >= end || !isIn(UPPER_OR_DIGIT, bytes[p + 1])) break;
+      continue;
+    }
+    digits += String.fromCharCode(byte ?? 0);
+    characters++;
+    if (characters >= IBAN_LEAST && !(p + 1 < end && isIn(UPPER_OR_DIGIT, bytes[p + 1])) && remainder97(digits) === 1) found = p + 1;
+  }
+  return found;
+}
+
+function remainder97(iban: string): number {
+  let remainder = 0;
+  for (const character of iban.slice(4) + iban.slice(0, 4)) {
+    const value = Number.parseInt(character, 36);
+    remainder = (remainder * (value > 9 ? 100 : 10) + value) % 97;
+  }
+  return remainder;
+}
+
+function isLetter(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x41 && byte <= 0x5a;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
+
+/** `AKIA` or `ASIA` and 16 more: the identifiers of long-term and temporary access keys (IAM User Guide, unique identifiers). */
+export const scanAwsKeys: Scan = (bytes, start, end, report) => {
+  for (let at = start; at + AWS_KEY_BYTES <= end;) {
+    if (!isIn(ALNUM, bytes[at])) {
+      at++;
+      continue;
+    }
+    const to = runEnd(ALNUM, bytes, at, end);
+    if (
+      to - at === AWS_KEY_BYTES &&
+      runEnd(UPPER_OR_DIGIT, bytes, at, to) === to &&
+      /^A[KS]IA/.test(bytes.toString('latin1', at, at + 4))
+    ) {
+      report(at, to);
+    }
+    at = to;
+  }
+};
+
+/** RFC 7519 in compact form: header and claims are JSON objects, so both begin with `eyJ`; the signature may be empty. */
+export const scanJwts: Scan = (bytes, start, end, report) => {
+  let at = indexOf(bytes, 'eyJ', start, end);
+  while (at !== -1) {
+    const header = runEnd(BASE64URL, bytes, at, end);
+    if (bytes[header] !== 0x2e || header + 4 > end || bytes.toString('latin1', header + 1, header + 4) !== 'eyJ') {
+      // Any other `eyJ` in this run would end at the same byte.
+      at = indexOf(bytes, 'eyJ', header, end);
+      continue;
+    }
+    const claims = runEnd(BASE64URL, bytes, header + 1, end);
+    if (claims < end && bytes[claims] === 0x2e) {
+      const to = runEnd(BASE64URL, bytes, claims + 1, end);
+      if (to - at >= JWT_LEAST_BYTES) report(at, to);
+      at = indexOf(bytes, 'eyJ', to, end);
+    } else at = indexOf(bytes, 'eyJ', header + 1, end);
+  }
+};
+
+/** RFC 7468 from the header line through the footer, or to the end of the value where the footer is cut off. */
+export const scanPrivateKeys: Scan = (bytes, start, end, report) => {
+  for (let at = indexOf(bytes, '-----BEGIN ', start, end); at !== -1;) {
+    const header = /^-----BEGIN [A-Z0-9 ]{0,48}PRIVATE KEY/.exec(bytes.toString('latin1', at, Math.min(end, at + PEM_HEADER_MOST_BYTES)));
+    if (header === null) {
+      at = indexOf(bytes, '-----BEGIN ', at + 1, end);
+      continue;
+    }
+    const footer = indexOf(bytes, '-----END ', at, end);
+    const dashes = footer === -1 ? -1 : indexOf(bytes, '-----', footer + 9, end);
+    const to = dashes === -1 ? end : dashes + 5;
+    report(at, to);
+    at = indexOf(bytes, '-----BEGIN ', to, end);
+  }
+};
+
+/** The first occurrence that lies within `[start, end)`, or -1. */
+function indexOf(bytes: Buffer, what: string | number, start: number, end: number): number {
+  const at = bytes.subarray(start, end).indexOf(what, 0, 'latin1');
+  return at === -1 ? -1 : at + start;
+}
