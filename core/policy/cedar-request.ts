@@ -1,22 +1,27 @@
 /** One Cedar request: the smallest slice of entities and context that these policies can tell apart. */
-import type { CedarValueJson, Context, EntityJson, StatefulAuthorizationCall } from '@cedar-policy/cedar-wasm/nodejs';
+import type { CedarValueJson, Context, EntityJson, StatefulAuthorizationCall } from './cedar.ts';
 import { principalName, type Principal } from '../principal.ts';
 import type { Effect } from '../statement/effect.ts';
 import { groupsOf } from './actions.ts';
 import type { PolicyQuestion } from './bundle.ts';
-import { attributesRead, distinguishesColumns, type AttributesRead } from './policy-shape.ts';
+import { attributesRead, distinguishesColumns, entitiesNamed, type AttributesRead } from './policy-shape.ts';
 import type { Policy } from './policy.ts';
-import { resourceAncestors, resourceEntity } from './resource-id.ts';
+import { resourceAncestors, resourceEntity, type EntityId } from './resource-id.ts';
 
 export type StatementFacts = PolicyQuestion['facts'];
 
-/** What a policy set can tell apart; the rest is left out of requests, which makes them small and their answers shared. */
+/**
+ * What a policy set can tell apart; the rest is left out of requests, which makes them small and their answers shared.
+ * Policies know an entity only by the names they spell out (nothing turns an id into a string, and no attribute holds an
+ * entity), so that two entities which none of them names, in the same named groups, have the same answers.
+ */
 export type PolicyNeeds = {
+  /** `Group::corp/analysts`: every entity that a policy spells out. */
+  readonly named: ReadonlySet<string> | 'all';
   readonly context: AttributesRead;
   readonly principal: AttributesRead;
   /** Whether a column can be judged otherwise than its table. */
   readonly columns: boolean;
-  readonly approval: boolean;
 };
 
 /** A request without its approval: `context` and everything that decides. */
@@ -30,8 +35,8 @@ export function needsOf(policies: readonly Pick<Policy, 'json' | 'demand'>[]): P
   return {
     context: union(policies.map((policy) => attributesRead(policy.json, 'context'))),
     principal: union(policies.map((policy) => attributesRead(policy.json, 'principal'))),
+    named: new Set(policies.flatMap((policy) => entitiesNamed(policy.json).map(entityKey))),
     columns: policies.some((policy) => distinguishesColumns(policy.json)),
-    approval: policies.some((policy) => policy.demand !== undefined),
   };
 }
 
@@ -43,10 +48,17 @@ export function cedarRequest(
   facts: StatementFacts,
   needs: PolicyNeeds,
 ): CedarRequest {
-  const agent = { type: 'Agent', id: principalName(principal) };
+  const named = (entity: EntityId): boolean => needs.named === 'all' || needs.named.has(entityKey(entity));
+  // An entity that no policy names is any of its kind. No configured entity has the empty name.
+  const anyOf = (entity: EntityId): EntityId => (named(entity) ? entity : { type: entity.type, id: '' });
+
+  const agent = anyOf({ type: 'Agent', id: principalName(principal) });
   const action = { type: 'Action', id: effect.action };
-  const resource = resourceEntity(target, effect.resource);
-  const actionGroups = groupsOf(effect.action).map((group) => ({ type: 'Action', id: group }));
+  const resource = anyOf(resourceEntity(target, effect.resource));
+  const groups = principal.groups.map((group) => ({ type: 'Group', id: group })).filter(named);
+  const actionGroups = groupsOf(effect.action)
+    .map((group) => ({ type: 'Action', id: group }))
+    .filter(named);
   const attributes = {
     issuer: principal.issuer,
     ...(principal.human === undefined ? {} : { human: principal.human }),
@@ -54,11 +66,15 @@ export function cedarRequest(
   };
   // Parents are given as all ancestors at once: their own entities, which hold nothing else, can stay away.
   const entities: EntityJson[] = [
-    { uid: agent, attrs: keep(attributes, needs.principal), parents: principal.groups.map((group) => ({ type: 'Group', id: group })) },
-    { uid: resource, attrs: {}, parents: [...resourceAncestors(target, effect.resource)] },
+    { uid: agent, attrs: keep(attributes, needs.principal), parents: groups },
+    { uid: resource, attrs: {}, parents: resourceAncestors(target, effect.resource).filter(named) },
   ];
   if (actionGroups.length > 0) entities.push({ uid: action, attrs: {}, parents: actionGroups });
   return { principal: agent, action, resource, context: contextOf(effect, facts, needs.context), validateRequest: false, entities };
+}
+
+function entityKey(entity: EntityId): string {
+  return `${entity.type}::${entity.id}`;
 }
 
 /** The same request once people have approved. */

@@ -1,5 +1,5 @@
 /** Three outcomes for one effect: allowed as it is, allowed once people approve, or not (design §6). */
-import { preparsePolicySet, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
+import { preparsePolicySet, statefulIsAuthorized } from './cedar.ts';
 import { withApproval, type CedarRequest } from './cedar-request.ts';
 import type { Policy } from './policy.ts';
 

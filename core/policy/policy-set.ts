@@ -8,8 +8,8 @@ import { cedarRequest, needsOf, type PolicyNeeds, type StatementFacts } from './
 import { combineDemands } from './demand.ts';
 import { explainApprove, explainBlock, explainPermit, type JudgedEffect } from './explain.ts';
 import { prepareJudge, type EffectJudge, type EffectJudgement } from './judge-effect.ts';
-import { Lru } from './lru.ts';
 import type { Policy } from './policy.ts';
+import { Recent } from './recent.ts';
 import { isWellFormed } from './resource-id.ts';
 
 /** Decisions and single judgements kept; about 10 MB when full. */
@@ -34,8 +34,8 @@ class CedarPolicySet implements PolicySet {
   readonly #policies: ReadonlyMap<string, Policy>;
   readonly #needs: PolicyNeeds;
   readonly #judge: EffectJudge;
-  readonly #decisions = new Lru<Decision>(CACHE_ENTRIES);
-  readonly #judgements = new Lru<EffectJudgement>(CACHE_ENTRIES);
+  readonly #decisions = new Recent<Decision>(CACHE_ENTRIES);
+  readonly #judgements = new Recent<EffectJudgement>(CACHE_ENTRIES);
   // Principals and effects are immutable values, so that their keys can stay with them.
   readonly #principalKeys = new WeakMap<Principal, string>();
   readonly #effectsKeys = new WeakMap<readonly Effect[], string>();

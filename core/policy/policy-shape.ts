@@ -1,5 +1,5 @@
 /** What a policy speaks of, read from Cedar's own JSON form of it. Every answer errs on the side of "it does". */
-import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { PolicyJson } from './cedar.ts';
 
 export type EntityName = { readonly type: string; readonly id: string };
 

@@ -1,5 +1,5 @@
 /** One policy, parsed and checked: its Cedar text, what people annotated it with, and what it speaks of. */
-import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { PolicyJson } from './cedar.ts';
 import type { PolicyAnnotations } from './annotations.ts';
 import type { PolicySource } from './policy-source.ts';
 

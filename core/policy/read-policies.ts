@@ -1,5 +1,5 @@
 /** From the text of policy files to checked policies: Cedar's own parser and strict validator, then this project's rules. */
-import { checkParsePolicySet, policySetTextToParts, policyToJson, validate, type DetailedError } from '@cedar-policy/cedar-wasm/nodejs';
+import { checkParsePolicySet, policySetTextToParts, policyToJson, validate, type DetailedError } from './cedar.ts';
 import type { ConfigError } from '../config/config-error.ts';
 import { readAnnotations, type ApproverLookup } from './annotations.ts';
 import { checkPolicy, type KnownNames } from './check-policy.ts';

@@ -2,6 +2,7 @@
 import { readPolicies } from '../../../core/policy/read-policies.ts';
 import type { PolicyQuestion, PolicySet } from '../../../core/policy/bundle.ts';
 import { createPolicySet } from '../../../core/policy/policy-set.ts';
+import type { Policy } from '../../../core/policy/policy.ts';
 import type { ConfigError } from '../../../core/config/config-error.ts';
 import type { Principal } from '../../../core/principal.ts';
 import type { Action, Effect, Resource } from '../../../core/statement/effect.ts';
@@ -15,9 +16,13 @@ export function errorsOf(text: string): readonly ConfigError[] {
 
 /** Fails on any finding, so that no test decides with policies that would not be published. */
 export function policySet(text: string): PolicySet {
+  return createPolicySet(policiesOf(text));
+}
+
+export function policiesOf(text: string): readonly Policy[] {
   const { policies, errors } = readPolicies(new Map([['policies/test.cedar', text]]), (name) => APPROVERS[name], KNOWN);
   if (errors.length > 0) throw new Error(JSON.stringify(errors));
-  return createPolicySet(policies);
+  return policies;
 }
 
 export function agent(...groups: readonly string[]): Principal {

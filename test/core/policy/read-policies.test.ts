@@ -119,7 +119,7 @@ test('every action with every fact is a valid request of the schema', () => {
     execute: { type: 'Function', path: ['public', 'purge'] },
     create: { type: 'Schema', path: ['public'] },
   };
-  const needs = { context: 'all', principal: 'all', columns: true, approval: true } as const;
+  const needs = { named: 'all', context: 'all', principal: 'all', columns: true } as const;
   const principal = { ...agent('corp/analysts'), human: 'ann@bank.example', owner: 'owen@bank.example' };
   for (const action of ACTIONS) {
     const effect = { action, resource: resources[action] ?? { type: 'Table', path: ['public', 't'] }, via: 'view v' } as const;
