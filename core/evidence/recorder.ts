@@ -1,5 +1,11 @@
 /** How the data path records. Owned by core because proxy, standalone and sealer share it; adapters live in each deployable. */
+import { SallyportError } from '../errors.ts';
 import type { SessionEvent } from './event.ts';
+
+/** Nothing can be recorded: the statement is refused and the session ends (ZG030). */
+export class RecorderUnavailable extends SallyportError {
+  readonly code = 'ZG030';
+}
 
 export interface Recorder {
   /** Starts the recording of one session; its first event must be `session.opened`. Throws RecorderUnavailable. */

@@ -1,0 +1,174 @@
+/** What all spines say together: the list that recordings, writers and checkpoints are held against. */
+import { type FoundEvent, isHash, isRecord } from './batch.ts';
+import type { ChainHead, TornTail } from './spine.ts';
+
+/** How a recording ended, by its own writer or by the one that found it. */
+export type RecordingEnd = {
+  readonly segment: number;
+  readonly head: ChainHead;
+  readonly abnormal: boolean;
+  readonly reason: string;
+  readonly torn?: TornTail;
+  /** Absent where another writer sealed it. */
+  readonly totals?: { readonly events: number; readonly contentBytes: number };
+};
+
+export type NamedRecording = {
+  readonly session: string;
+  readonly writer: string;
+  readonly day: string;
+  /** Every head that was named, in order; the chain must go through each. */
+  readonly heads: ChainHead[];
+  end?: RecordingEnd;
+};
+
+export type NamedWriter = {
+  opened: boolean;
+  closed: boolean;
+  fence?: { readonly by: string; readonly head: ChainHead; readonly torn?: TornTail };
+  /** Where a later writer found it. */
+  namedAt?: ChainHead;
+};
+
+export class SpineLedger {
+  readonly recordings = new Map<string, NamedRecording>();
+  readonly writers = new Map<string, NamedWriter>();
+  /** Fingerprints of the keys that writers said they seal with. */
+  readonly keys = new Set<string>();
+  readonly checkpoints: { readonly size: number; readonly day: string; readonly sha256: string }[] = [];
+  refusals = 0;
+  /** Entries about other writers' chains, which may be read after the spine that speaks of them. */
+  private readonly later: { readonly writer: string; readonly event: FoundEvent; readonly wrong: (what: string) => void }[] = [];
+
+  writer(id: string): NamedWriter {
+    const known = this.writers.get(id) ?? { opened: false, closed: false };
+    this.writers.set(id, known);
+    return known;
+  }
+
+  /** Takes in one entry of a spine; tells what is wrong with it, now or at `finish`. */
+  take(writer: string, event: FoundEvent, wrong: (what: string) => void): void {
+    if (event.type === 'recording.sealed' || event.type === 'writer.fenced') this.later.push({ writer, event, wrong });
+    const what = this.takeNow(writer, event);
+    if (what !== undefined) wrong(what);
+  }
+
+  /** Every spine was read: what they say of each other can be held against it. */
+  finish(): void {
+    for (const { writer, event, wrong } of this.later) {
+      const what = event.type === 'recording.sealed' ? this.recordingSealed(event) : this.writerFenced(writer, event);
+      if (what !== undefined) wrong(what);
+    }
+    this.later.length = 0;
+  }
+
+  private takeNow(writer: string, event: FoundEvent): string | undefined {
+    const own = this.writer(writer);
+    if (own.closed) return 'an entry stands behind the end of the writer';
+    if (!own.opened && event.type !== 'writer.opened') return 'a spine starts with writer.opened';
+    switch (event.type) {
+      case 'writer.opened':
+        return this.writerOpened(writer, own, event);
+      case 'recording.opened':
+        return this.recordingOpened(writer, event);
+      case 'recording.head':
+      case 'recording.closed':
+        return this.recordingMoved(writer, event);
+      case 'recording.sealed':
+      case 'writer.fenced':
+        return undefined;
+      case 'checkpoint.signed': {
+        const { size, day, sha256 } = event;
+        if (!isCount(size) || typeof day !== 'string' || !isHash(sha256)) return 'the entry is malformed';
+        this.checkpoints.push({ size, day, sha256 });
+        return undefined;
+      }
+      case 'writer.closed':
+        own.closed = true;
+        return undefined;
+      case 'session.refused':
+        this.refusals += 1;
+        return undefined;
+      default:
+        return `no such entry: ${event.type}`;
+    }
+  }
+
+  private writerOpened(writer: string, own: NamedWriter, event: FoundEvent): string | undefined {
+    const { key, previous } = event;
+    if (own.opened || event['writer'] !== writer || !isHash(key) || !Array.isArray(previous)) return 'the entry is malformed';
+    own.opened = true;
+    this.keys.add(key);
+    for (const before of previous) {
+      const head = isRecord(before) ? headOf(before['head']) : undefined;
+      if (!isRecord(before) || typeof before['writer'] !== 'string' || head === undefined) return 'the entry is malformed';
+      this.writer(before['writer']).namedAt ??= head;
+    }
+    return undefined;
+  }
+
+  private recordingOpened(writer: string, event: FoundEvent): string | undefined {
+    const { session, day } = event;
+    if (typeof session !== 'string' || typeof day !== 'string') return 'the entry is malformed';
+    if (this.recordings.has(session)) return `the recording ${session} was opened before`;
+    this.recordings.set(session, { session, writer, day, heads: [] });
+    return undefined;
+  }
+
+  private recordingMoved(writer: string, event: FoundEvent): string | undefined {
+    const { session, segment, abnormal, reason, events, contentBytes } = event;
+    const head = headOf(event['head']);
+    const recording = typeof session === 'string' ? this.recordings.get(session) : undefined;
+    if (recording === undefined || recording.writer !== writer) return 'the entry is of a recording that this writer did not open';
+    if (recording.end !== undefined) return 'the entry stands behind the end of its recording';
+    if (head === undefined || !isCount(segment)) return 'the entry is malformed';
+    if (head.batch < (recording.heads.at(-1)?.batch ?? -1)) return 'the recording goes backwards';
+    recording.heads.push(head);
+    if (event.type === 'recording.head') return undefined;
+    if (typeof abnormal !== 'boolean' || typeof reason !== 'string' || !isCount(events) || !isCount(contentBytes)) {
+      return 'the entry is malformed';
+    }
+    recording.end = { segment, head, abnormal, reason, totals: { events, contentBytes } };
+    return undefined;
+  }
+
+  private recordingSealed(event: FoundEvent): string | undefined {
+    const { session, writer, segment, reason } = event;
+    const head = headOf(event['head']);
+    const torn = tornOf(event['torn']);
+    const recording = typeof session === 'string' ? this.recordings.get(session) : undefined;
+    if (recording === undefined || recording.writer !== writer) return 'the entry seals a recording that its writer did not open';
+    if (recording.end !== undefined) return 'the entry seals a recording that had ended';
+    if (head === undefined || torn === 'malformed' || !isCount(segment) || typeof reason !== 'string') return 'the entry is malformed';
+    recording.heads.push(head);
+    recording.end = { segment, head, abnormal: true, reason, ...(torn === undefined ? {} : { torn }) };
+    return undefined;
+  }
+
+  private writerFenced(by: string, event: FoundEvent): string | undefined {
+    const { writer } = event;
+    const head = headOf(event['head']);
+    const torn = tornOf(event['torn']);
+    if (typeof writer !== 'string' || head === undefined || torn === 'malformed') return 'the entry is malformed';
+    const dead = this.writer(writer);
+    if (dead.fence !== undefined || writer === by) return `the writer ${writer} was fenced before`;
+    dead.fence = { by, head, ...(torn === undefined ? {} : { torn }) };
+    return undefined;
+  }
+}
+
+function headOf(value: unknown): ChainHead | undefined {
+  if (!isRecord(value)) return undefined;
+  const { batch, hash } = value;
+  return typeof batch === 'number' && Number.isSafeInteger(batch) && batch >= -1 && isHash(hash) ? { batch, hash } : undefined;
+}
+
+function tornOf(value: unknown): TornTail | undefined | 'malformed' {
+  if (value === undefined) return undefined;
+  if (!isRecord(value) || !isCount(value['bytes']) || !isHash(value['sha256'])) return 'malformed';
+  return { bytes: value['bytes'], sha256: value['sha256'] };
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}

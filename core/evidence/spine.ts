@@ -1,0 +1,57 @@
+/**
+ * The entries of a writer's spine: what sessions it opened, how far each has come, how it ended, and what it found of the
+ * writers before it. The batches of spines are the leaves of the tree that checkpoints sign, so what is named here cannot
+ * go missing unseen.
+ */
+import type { SessionEvent } from './event.ts';
+
+/** The last whole batch of a chain; batch -1 with `prev` of a first batch where there is none. */
+export type ChainHead = { readonly batch: number; readonly hash: string };
+
+/** Bytes behind the last whole batch. */
+export type TornTail = { readonly bytes: number; readonly sha256: string };
+
+export type SpineEvent =
+  | {
+      readonly type: 'writer.opened';
+      readonly writer: string;
+      readonly boot: string;
+      readonly key: string;
+      readonly program: string;
+      /** Writers that no writer before has named, and where they stood. */
+      readonly previous: readonly { readonly writer: string; readonly head: ChainHead }[];
+    }
+  /** Written before the session's first batch. */
+  | { readonly type: 'recording.opened'; readonly session: string; readonly day: string }
+  | { readonly type: 'recording.head'; readonly session: string; readonly segment: number; readonly head: ChainHead }
+  | {
+      readonly type: 'recording.closed';
+      readonly session: string;
+      readonly segment: number;
+      readonly head: ChainHead;
+      readonly abnormal: boolean;
+      readonly reason: string;
+      /** Control totals: what the recording must hold. */
+      readonly events: number;
+      readonly contentBytes: number;
+      readonly statements: number;
+      readonly rows: number;
+      readonly bytes: number;
+    }
+  /** Another writer ended this session's recording, at its last whole batch. */
+  | {
+      readonly type: 'recording.sealed';
+      readonly session: string;
+      readonly writer: string;
+      readonly segment: number;
+      readonly head: ChainHead;
+      readonly torn?: TornTail;
+      readonly abnormal: true;
+      readonly reason: string;
+    }
+  /** Another writer ended this one; its spine must not grow any more. */
+  | { readonly type: 'writer.fenced'; readonly writer: string; readonly head: ChainHead; readonly torn?: TornTail }
+  /** The checkpoint of the seal before this one: SHA-256 over its file. */
+  | { readonly type: 'checkpoint.signed'; readonly size: number; readonly day: string; readonly sha256: string }
+  | { readonly type: 'writer.closed'; readonly writer: string }
+  | (SessionEvent & { readonly type: 'session.refused' });

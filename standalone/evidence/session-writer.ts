@@ -1,0 +1,206 @@
+/** The recording of one session: events and content gathered in memory, one write per flush, acknowledged in order. */
+import { eventJson } from '../../core/evidence/event-json.ts';
+import type { SessionEvent } from '../../core/evidence/event.ts';
+import { segmentPath } from '../../core/evidence/layout.ts';
+import type { Durability, SessionRecorder } from '../../core/evidence/recorder.ts';
+import type { SpineEvent } from '../../core/evidence/spine.ts';
+import type { AppendFile } from './append-files.ts';
+import { BatchWriter } from './batch-writer.ts';
+import type { ContentPool } from './content-pool.ts';
+import type { Writer } from './writer.ts';
+
+/** A segment is one object of evidence: small enough to copy, rare enough to list. */
+const SEGMENT_BYTES = 64 * 1024 * 1024;
+const SEGMENT_MS = 15 * 60_000;
+/** More than this in hand is written before its flush: memory stays bounded however much one statement returns. */
+const EVENTS_IN_HAND = 1024 * 1024;
+const CONTENT_IN_HAND = 4 * 1024 * 1024;
+
+type Acknowledgement = { readonly done: (error?: Error) => void; settled: boolean; error: Error | undefined };
+
+export class SessionWriter implements SessionRecorder {
+  private readonly id: string;
+  private readonly writer: Writer;
+  private readonly pool: ContentPool;
+  private readonly day: string;
+  private readonly chain: BatchWriter;
+  private file: AppendFile;
+  private segment = 0;
+  private segmentBytes = 0;
+  private segmentSinceMs: number;
+  /** Segments before this one that may not be on the disk yet. */
+  private older: AppendFile[] = [];
+  private spineDurable = false;
+  private headTaken = -1;
+  private events = '';
+  private content: Buffer | undefined;
+  private contentEnd = 0;
+  private contentTotal = 0;
+  private seq = 0;
+  private closing = false;
+  private acknowledgements: Acknowledgement[] = [];
+
+  /** The spine's entry is written before the file appears. Throws RecorderUnavailable. */
+  constructor(id: string, writer: Writer, pool: ContentPool) {
+    this.id = id;
+    this.writer = writer;
+    this.pool = pool;
+    const { root, files, scratch, stamps, nowMs } = writer.parts;
+    this.day = stamps.day();
+    this.chain = new BatchWriter({ kind: 'session', id }, scratch);
+    writer.record([{ type: 'recording.opened', session: id, day: this.day }]);
+    try {
+      this.file = files.create(root, segmentPath(this.day, id, 0));
+    } catch (cause) {
+      throw writer.fail(cause);
+    }
+    this.segmentSinceMs = nowMs();
+    writer.sessions.add(this);
+  }
+
+  append(event: SessionEvent): number {
+    if (this.closing) throw new Error('the recording is closed');
+    if (this.seq === 0 && event.type !== 'session.opened') throw new Error('a recording starts with session.opened');
+    const json = eventJson(event, this.writer.parts.stamps.next(this.seq));
+    this.events = this.events === '' ? json : `${this.events},${json}`;
+    if (this.events.length > EVENTS_IN_HAND) this.writeBatch();
+    return this.seq++;
+  }
+
+  appendContent(source: Buffer, start: number, end: number): void {
+    if (this.closing) throw new Error('the recording is closed');
+    const bytes = end - start;
+    if (bytes <= 0) return;
+    if (this.contentEnd + bytes > CONTENT_IN_HAND) this.writeBatch();
+    this.content = this.pool.grow(this.content, this.contentEnd, bytes);
+    source.copy(this.content, this.contentEnd, start, end);
+    this.contentEnd += bytes;
+  }
+
+  flush(durability: Durability, done: (error?: Error) => void): void {
+    this.writeBatch();
+    const acknowledgement: Acknowledgement = { done, settled: false, error: undefined };
+    const { failure } = this.writer;
+    if (failure === undefined && durability === 'durable') {
+      this.acknowledgements.push(acknowledgement);
+      this.syncFiles((error) => this.settle(acknowledgement, error));
+      return;
+    }
+    if (this.acknowledgements.length === 0) done(failure);
+    else {
+      this.acknowledgements.push(acknowledgement);
+      this.settle(acknowledgement, failure);
+    }
+  }
+
+  async close(event: SessionEvent & { readonly type: 'session.closed' }): Promise<void> {
+    this.append(event);
+    const written = this.durable();
+    this.closing = true;
+    await written;
+    const { abnormal, reason, statements, rows, bytes } = event;
+    this.end({ abnormal, reason, statements, rows, bytes });
+    this.writer.sessions.delete(this);
+    this.release();
+    await new Promise<void>((resolve, reject) => this.writer.sync((error) => (error === undefined ? resolve() : reject(error))));
+  }
+
+  /** Ends a recording whose session never said `session.closed`, when the writer closes. */
+  async abandon(reason: string): Promise<void> {
+    const written = this.durable();
+    this.closing = true;
+    await written;
+    this.end({ abnormal: true, reason, statements: 0, rows: 0, bytes: 0 });
+  }
+
+  /** The entry that says how far the recording has come, if it has come further since the last. */
+  takeHead(): SpineEvent[] {
+    const { head } = this.chain;
+    if (head.batch === this.headTaken || this.closing) return [];
+    this.headTaken = head.batch;
+    return [{ type: 'recording.head', session: this.id, segment: this.segment, head }];
+  }
+
+  /** Resolves when what is in hand is durable. */
+  durable(): Promise<void> {
+    return new Promise((resolve, reject) => this.flush('durable', (error) => (error === undefined ? resolve() : reject(error))));
+  }
+
+  release(): void {
+    this.dropContent();
+    this.closing = true;
+    this.file.close();
+    for (const file of this.older) file.close();
+  }
+
+  private end(totals: { abnormal: boolean; reason: string; statements: number; rows: number; bytes: number }): void {
+    const { segment, seq: events, contentTotal: contentBytes } = this;
+    const { head } = this.chain;
+    this.writer.record([{ type: 'recording.closed', session: this.id, segment, head, events, contentBytes, ...totals }]);
+  }
+
+  /** A failure is kept by the writer: the next flush says it. */
+  private writeBatch(): void {
+    if (this.events === '' && this.contentEnd === 0) return;
+    const { events } = this;
+    const content = this.content?.subarray(0, this.contentEnd);
+    this.events = '';
+    if (this.writer.failure === undefined) {
+      try {
+        this.rollSegment();
+        this.segmentBytes += this.chain.write(this.file, events, content);
+        this.contentTotal += this.contentEnd;
+      } catch (cause) {
+        this.writer.fail(cause);
+      }
+    }
+    this.dropContent();
+  }
+
+  private dropContent(): void {
+    if (this.content !== undefined) this.pool.release(this.content);
+    this.content = undefined;
+    this.contentEnd = 0;
+  }
+
+  private rollSegment(): void {
+    const { root, files, nowMs } = this.writer.parts;
+    if (this.segmentBytes <= SEGMENT_BYTES && nowMs() - this.segmentSinceMs <= SEGMENT_MS) return;
+    const next = files.create(root, segmentPath(this.day, this.id, this.segment + 1));
+    this.older.push(this.file);
+    this.file = next;
+    this.segment += 1;
+    this.segmentBytes = 0;
+    this.segmentSinceMs = nowMs();
+  }
+
+  private syncFiles(done: (error?: Error) => void): void {
+    const { older, spineDurable } = this;
+    let left = older.length + (spineDurable ? 1 : 2);
+    let failure: Error | undefined;
+    const one = (error?: Error): void => {
+      if (error !== undefined) failure = this.writer.fail(error);
+      left -= 1;
+      if (left > 0) return;
+      if (failure === undefined) {
+        this.spineDurable = true;
+        for (const file of older) file.close();
+        this.older = this.older.filter((file) => !older.includes(file));
+      }
+      done(failure);
+    };
+    for (const file of older) file.sync(one);
+    if (!spineDurable) this.writer.sync(one);
+    this.file.sync(one);
+  }
+
+  /** Callers hear in the order in which they flushed. */
+  private settle(acknowledgement: Acknowledgement, error: Error | undefined): void {
+    acknowledgement.settled = true;
+    acknowledgement.error = error;
+    for (let [first] = this.acknowledgements; first?.settled === true; [first] = this.acknowledgements) {
+      this.acknowledgements.shift();
+      first.done(first.error);
+    }
+  }
+}
