@@ -168,7 +168,7 @@ async function introduce(phase: Phase, policy: StartupPolicy, ports: StartupPort
       case 'unsupported':
         return refuseVersion(packet.major, packet.minor);
       case 'startup':
-        return await authenticate(phase, packet, policy);
+        return authenticate(phase, packet, policy);
     }
   }
 }
