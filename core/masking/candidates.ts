@@ -7,13 +7,11 @@ import type { DetectorSet } from './detectors.ts';
 
 const DIGIT = 1;
 const DIGIT_RUN = 2;
-const TOKEN_RUN = 4;
 const IBAN_RUN = 8;
 const UPPER = 16;
 
 /** An SSN has 11 bytes, telephone numbers and cards have more. */
 const DIGIT_RUN_LEAST = 11;
-const TOKEN_RUN_LEAST = 15;
 const IBAN_RUN_LEAST = 15;
 const CARD_LEAST_DIGITS = 13;
 
@@ -22,7 +20,6 @@ const CLASSES = Uint8Array.from({ length: 256 }, (_, byte) => {
   return (
     (/\d/.test(character) ? DIGIT : 0) |
     (/[\d ().+-]/.test(character) ? DIGIT_RUN : 0) |
-    (/[\w.-]/.test(character) ? TOKEN_RUN : 0) |
     (/[A-Z\d ]/.test(character) ? IBAN_RUN : 0) |
     (/[A-Z]/.test(character) ? UPPER : 0)
   );
@@ -64,10 +61,13 @@ function widened(list: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
 
 export class Candidates {
   private readonly digits = new RunList();
-  private readonly tokens = new RunList();
+  private readonly jwts = new RunList();
+  private readonly longTermKeys = new RunList();
+  private readonly temporaryKeys = new RunList();
   private readonly ibans = new RunList();
   private readonly singles = new RunList();
   private readonly keys = new RunList();
+  private readonly lists = [this.digits, this.ibans, this.singles, this.keys, this.jwts, this.longTermKeys, this.temporaryKeys] as const;
   private readonly names: ReadonlySet<string>;
   private readonly wantsDigits: boolean;
 
@@ -78,24 +78,24 @@ export class Candidates {
 
   /** Finds the candidates of `bytes[start, end)`, in place of those found before. */
   find(bytes: Buffer, start: number, end: number): void {
-    for (const list of [this.digits, this.tokens, this.ibans, this.singles, this.keys]) list.reset();
+    for (const list of this.lists) list.reset();
     if (this.wantsDigits) findDigitRuns(bytes, start, end, this.digits);
-    if (this.names.has('jwt') || this.names.has('aws-access-key')) findTokenRuns(bytes, start, end, this.tokens);
     if (this.names.has('iban')) findIbanRuns(bytes, start, end, this.ibans);
     const region = bytes.subarray(start, end);
     if (this.names.has('email')) findAll(region, '@', start, this.singles);
     if (this.names.has('private-key')) findAll(region, 'PRIVATE KEY', start, this.keys);
+    // `eyJ` without its first letter: the search hops from one occurrence of the first byte to the next, and `e` is everywhere.
+    if (this.names.has('jwt')) findAll(region, 'yJ', start, this.jwts);
+    if (this.names.has('aws-access-key')) {
+      findAll(region, 'AKIA', start, this.longTermKeys);
+      findAll(region, 'ASIA', start, this.temporaryKeys);
+    }
   }
 
   /** Whether `[start, end)` may hold a match; asked in ascending order of `start`, a row before its cells. */
   overlaps(start: number, end: number): boolean {
-    return (
-      this.digits.overlaps(start, end) ||
-      this.singles.overlaps(start, end) ||
-      this.tokens.overlaps(start, end) ||
-      this.ibans.overlaps(start, end) ||
-      this.keys.overlaps(start, end)
-    );
+    for (const list of this.lists) if (list.overlaps(start, end)) return true;
+    return false;
   }
 }
 
@@ -105,10 +105,19 @@ function findAll(region: Buffer, what: string, offset: number, list: RunList): v
   }
 }
 
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
+}
+
 function findDigitRuns(bytes: Buffer, start: number, end: number, list: RunList): void {
   let low = start;
   for (let i = start + DIGIT_RUN_LEAST - 1; i < end;) {
-    if (((CLASSES[bytes[i] ?? 0] ?? 0) & DIGIT_RUN) === 0) {
+    const byte = bytes[i] ?? 0;
+    // In all that is looked for, a separator has a digit beside it; most blanks and points of a text have none.
+    const inRun =
+      isDigit(byte) ||
+      (((CLASSES[byte] ?? 0) & DIGIT_RUN) !== 0 && (isDigit(bytes[i - 1] ?? 0) || (i + 1 < end && isDigit(bytes[i + 1] ?? 0))));
+    if (!inRun) {
       i += DIGIT_RUN_LEAST;
       continue;
     }
@@ -153,37 +162,12 @@ function hasNumberShape(bytes: Buffer, start: number, end: number): boolean {
   return false;
 }
 
-function findTokenRuns(bytes: Buffer, start: number, end: number, list: RunList): void {
-  let low = start;
-  for (let i = start + TOKEN_RUN_LEAST - 1; i < end;) {
-    if (((CLASSES[bytes[i] ?? 0] ?? 0) & TOKEN_RUN) === 0) {
-      i += TOKEN_RUN_LEAST;
-      continue;
-    }
-    let from = i;
-    while (from > low && ((CLASSES[bytes[from - 1] ?? 0] ?? 0) & TOKEN_RUN) !== 0) from--;
-    let to = i + 1;
-    while (to < end && ((CLASSES[bytes[to] ?? 0] ?? 0) & TOKEN_RUN) !== 0) to++;
-    if (to - from >= TOKEN_RUN_LEAST && hasTokenMark(bytes, from, to)) list.add(from, to);
-    low = to;
-    i = to + TOKEN_RUN_LEAST;
-  }
-}
-
-/** `eyJ`, `AKIA` or `ASIA`. */
-function hasTokenMark(bytes: Buffer, start: number, end: number): boolean {
-  for (let i = start + 2; i < end; i++) {
-    const byte = bytes[i];
-    if (byte === 0x4a && bytes[i - 1] === 0x79 && bytes[i - 2] === 0x65) return true;
-    if (byte === 0x49 && bytes[i - 2] === 0x41 && (bytes[i - 1] === 0x4b || bytes[i - 1] === 0x53)) return true;
-  }
-  return false;
-}
-
 function findIbanRuns(bytes: Buffer, start: number, end: number, list: RunList): void {
   let low = start;
   for (let i = start + IBAN_RUN_LEAST - 1; i < end;) {
-    if (((CLASSES[bytes[i] ?? 0] ?? 0) & IBAN_RUN) === 0) {
+    // The blank of a printed IBAN stands before a capital or a digit.
+    const byte = bytes[i] ?? 0;
+    if (((CLASSES[byte === 0x20 && i + 1 < end ? (bytes[i + 1] ?? 0) : byte] ?? 0) & IBAN_RUN) === 0) {
       i += IBAN_RUN_LEAST;
       continue;
     }

@@ -26,7 +26,8 @@ export function cellDetector(type: ColumnType, format: 0 | 1, set: DetectorSet):
     case 'text':
     case 'bpchar':
     case 'xml':
-      return { always, detect: inText(type, set) };
+    case 'tsvector':
+      return { always, detect: type.kind === 'tsvector' ? wholeCell(type, set, format) : inText(type, set) };
     case 'json':
       return { always, detect: inJson(set, '') };
     case 'jsonb':
@@ -42,7 +43,30 @@ export function cellDetector(type: ColumnType, format: 0 | 1, set: DetectorSet):
       return { always: true, detect: inBinaryNumber(type, set) };
     case 'bytea': // Text format is hex: a match would not show.
       return format === 1 ? { always, detect: wholeCell(type, set, 1) } : undefined;
-    default:
+    case 'singleChar':
+    case 'bool':
+    case 'int2':
+    case 'int4':
+    case 'oid':
+    case 'float4':
+    case 'float8':
+    case 'date':
+    case 'time':
+    case 'timetz':
+    case 'timestamp':
+    case 'timestamptz':
+    case 'interval':
+    case 'uuid':
+    case 'inet':
+    case 'cidr':
+    case 'macaddr':
+    case 'macaddr8':
+    case 'money':
+    case 'bit':
+    case 'varbit':
+    case 'point':
+    case 'range':
+    case 'multirange':
       return undefined;
   }
 }
