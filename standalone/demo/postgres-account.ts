@@ -2,6 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { SallyportError } from '../../core/errors.ts';
+
+/** This machine cannot run the embedded PostgreSQL; the message says why and what would help. */
+export class PostgresUnavailable extends SallyportError {
+  readonly code = 'postgres_unavailable';
+}
 
 /** The account that PostgreSQL's processes run under; without ids they run as whoever started us. */
 export type PostgresAccount = { readonly ids: { readonly uid: number; readonly gid: number } | undefined; readonly uid: number };
@@ -52,6 +58,6 @@ function create(): { uid: number; gid: number } {
   }
   const ids = lookUp();
   if (ids === undefined)
-    throw new Error('PostgreSQL cannot run as root, and an account named "postgres" could not be made: run as another user');
+    throw new PostgresUnavailable('PostgreSQL cannot run as root, and an account named "postgres" could not be made: run as another user');
   return ids;
 }

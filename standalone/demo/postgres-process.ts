@@ -5,6 +5,7 @@ import { chownSync, closeSync, mkdirSync, openSync, readFileSync, rmSync, statSy
 import { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { SallyportError } from '../../core/errors.ts';
 import { postgresAccount } from './postgres-account.ts';
 import { postgresBinaries } from './postgres-binaries.ts';
 
@@ -38,13 +39,14 @@ export type PostgresRun = {
   readonly removeAfter?: string;
 };
 
-/** Why PostgreSQL did not start; `portTaken` when another port may do. */
-export class PostgresNotStarted extends Error {
-  readonly portTaken: boolean;
+/** PostgreSQL did not start: its port is taken (another may do), its folder is in use (it may still be stopping), or the message says why. */
+export class PostgresNotStarted extends SallyportError {
+  readonly code = 'postgres_not_started';
+  readonly obstacle: 'port' | 'folder' | 'other';
 
-  constructor(message: string, portTaken: boolean) {
-    super(message);
-    this.portTaken = portTaken;
+  constructor(logged: string) {
+    super(`PostgreSQL did not start: ${logged.trim().split('\n').slice(-5).join(' | ')}`);
+    this.obstacle = logged.includes('could not bind') ? 'port' : logged.includes('lock file "postmaster.pid"') ? 'folder' : 'other';
   }
 }
 
@@ -120,10 +122,7 @@ export async function runPostgres(run: PostgresRun): Promise<PostgresProcess> {
     if (!running || Date.now() > deadline) {
       orders.end(`${signal}\n`);
       await exited;
-      throw new PostgresNotStarted(
-        `PostgreSQL did not start: ${text.trim().split('\n').slice(-5).join(' | ')}`,
-        text.includes('could not bind'),
-      );
+      throw new PostgresNotStarted(text);
     }
     await pause(10);
   }

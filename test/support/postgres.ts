@@ -126,7 +126,7 @@ async function startOnFreePort(start: (port: number) => Promise<PostgresProcess>
       // Below the ephemeral ports: one that a client's own end could take would fail now and then.
       return await start(randomInt(20_000, 32_000));
     } catch (error) {
-      if (!(error instanceof PostgresNotStarted && error.portTaken) || attempt === PORT_ATTEMPTS) throw error;
+      if (!(error instanceof PostgresNotStarted && error.obstacle === 'port') || attempt === PORT_ATTEMPTS) throw error;
     }
   }
 }
