@@ -1,7 +1,7 @@
 /** Masking rules name columns; masks hold for (oid, attnum) and follow the data to where PostgreSQL keeps copies of it. */
 import { columnKey, type Catalog, type ColumnKey, type Relation, type RelationColumn } from '../statement/sql/catalog.ts';
 import { readersOf } from './data-readers.ts';
-import { sameMethod } from './plan-result.ts';
+import { sameMethod } from './plan.ts';
 import type { BoundMask, BoundMasks, MaskMethod, MaskRule } from './rules.ts';
 
 export type BindProblem = { readonly rule: MaskRule; readonly reason: string };
