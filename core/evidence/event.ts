@@ -73,7 +73,6 @@ export type SessionEvent =
       readonly statement: number;
       readonly rows: number;
       readonly bytes: number;
-      readonly sha256: string;
       readonly masked: readonly string[];
       readonly detected: number;
     }

@@ -186,6 +186,12 @@ export function unjudgeable(reason: string, atByte?: number): Refusal {
   return refusal('ZG014', `the statement could not be judged: ${reason}`, details, 'Rewrite it in a form that the gateway can read.');
 }
 
+/** A name that the gateway has not seen the target confirm: in PostgreSQL's own words. */
+export function noSuchName(kind: 'statement' | 'portal', name: string): Refusal {
+  if (kind === 'portal') return refusal('34000', `portal "${name}" does not exist`, {});
+  return refusal('26000', name === '' ? 'unnamed prepared statement does not exist' : `prepared statement "${name}" does not exist`, {});
+}
+
 export function canceledWhileHeld(approvalId: string): Refusal {
   return refusal('57014', 'canceling statement due to user request', { approvalId });
 }
@@ -226,9 +232,16 @@ function fieldsOf(refused: Refusal, severity: string): ErrorField[] {
 
 function refusal(code: GatewaySqlstate, message: string, details: Details, hint?: string, executed: Executed = 'no'): Refusal {
   const { severity } = GATEWAY_SQLSTATES[code];
-  const detail = JSON.stringify({ executed, ...details });
+  const detail = escapeInvisible(JSON.stringify({ executed, ...details }));
   const base = { code, severity, message: oneLine(message), detail };
   return hint === undefined ? base : { ...base, hint: oneLine(hint) };
+}
+
+/** What JSON lets through and a terminal acts on: bidirectional marks, line separators, C1 controls. */
+function escapeInvisible(json: string): string {
+  return json.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
+  );
 }
 
 /** Reasons come from people and policies: control characters would forge lines in a terminal or a log. */

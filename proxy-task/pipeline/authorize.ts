@@ -1,0 +1,301 @@
+/**
+ * Text → reading → verdict, for one session. What is cached is cached under everything it depends on: a change of the
+ * bundle, the catalog, the session's state or its right to see masked columns starts an empty cache.
+ */
+import type { Decision } from '../../core/decision.ts';
+import { looksLikeMask } from '../../core/masking/looks-like-mask.ts';
+import type { BoundMasks } from '../../core/masking/rules.ts';
+import type { Bundle } from '../../core/policy/bundle.ts';
+import type { Principal } from '../../core/principal.ts';
+import type { Effect } from '../../core/statement/effect.ts';
+import type { Catalog, ColumnKey } from '../../core/statement/sql/catalog.ts';
+import type { Parsed, SqlParser } from '../../core/statement/sql/parse.ts';
+import type { Facts, OutputColumn, SensitiveUse, SensitiveWrite, StatementReading } from '../../core/statement/sql/reading.ts';
+import type { SessionState } from '../../core/statement/sql/session-state.ts';
+
+/** Everything that a verdict depends on besides the text. Two equal views give equal verdicts. */
+export type View = {
+  readonly principal: Principal;
+  readonly target: string;
+  readonly bundle: Bundle;
+  readonly catalog: Catalog;
+  readonly state: SessionState;
+  readonly masks: BoundMasks;
+  /** Columns of `masks` that policy lets this principal see. */
+  readonly revealed: ReadonlySet<ColumnKey>;
+  /** Whether columns are masked for this principal beyond those of the system catalogs. */
+  readonly hidden: boolean;
+};
+
+export type Verdict =
+  | Decision
+  | { readonly kind: 'misuse'; readonly uses: readonly SensitiveUse[]; readonly reason: string }
+  | { readonly kind: 'unjudgeable'; readonly reason: string; readonly atByte?: number };
+
+export type JudgedStatement = {
+  readonly reading: StatementReading;
+  readonly verdict: Verdict;
+  /** Its own, and those of what it EXECUTEs. */
+  readonly effects: readonly Effect[];
+  readonly facts: Facts & { readonly inTransaction: boolean };
+  readonly plainRead: boolean;
+  /** Columns of the rows it returns, a prepared body's included; undefined: not known. */
+  readonly output: readonly OutputColumn[] | undefined;
+  readonly writes: readonly SensitiveWrite[];
+  /** Keyed look-ups that count against a budget when it runs. */
+  readonly lookups: number;
+  /** Text of the prepared statement that it EXECUTEs. */
+  readonly executes: string | undefined;
+};
+
+export type TextJudgement =
+  | { readonly kind: 'judged'; readonly statements: readonly JudgedStatement[]; readonly verdict: Verdict }
+  | { readonly kind: 'unjudgeable'; readonly reason: string; readonly atByte?: number }
+  /** The name of a prepared statement in it is not confirmed yet: ask again when the target has answered. */
+  | { readonly kind: 'unconfirmed' };
+
+/** What SQL names of prepared statements and cursors mean now. */
+export interface NameLookup {
+  prepared(
+    name: string,
+  ): { readonly kind: 'known'; readonly text: string } | { readonly kind: 'unknown' } | { readonly kind: 'unconfirmed' };
+  cursor(name: string): readonly OutputColumn[] | undefined;
+}
+
+export type ReadSql = (input: {
+  readonly text: string;
+  readonly parsed: Parsed;
+  readonly parser: SqlParser;
+  readonly catalog: Catalog;
+  readonly state: SessionState;
+  readonly sensitive: ReadonlySet<ColumnKey>;
+  readonly isSafe: (oid: number) => boolean;
+  readonly fullExportRows: number;
+}) =>
+  | { readonly kind: 'read'; readonly statements: readonly StatementReading[] }
+  | { readonly kind: 'unjudgeable'; readonly reason: string; readonly atByte?: number };
+
+export type JudgeOptions = {
+  readonly parser: SqlParser;
+  readonly readSql: ReadSql;
+  readonly isSafe: (oid: number) => boolean;
+  readonly fullExportRows: number;
+};
+
+/** Cached verdicts per session: enough for the statements of a driver, little enough for ten thousand sessions. */
+const MAX_CACHED_TEXTS = 256;
+/** Longer texts are not kept. */
+const MAX_CACHED_TEXT_LENGTH = 8 * 1024;
+/** EXECUTE of a body that is itself an EXECUTE does not exist; one level is all there is. */
+const PERMITTED: Decision = { kind: 'permit', policies: [], reason: 'nothing is touched' };
+
+export class StatementJudge {
+  readonly #options: JudgeOptions;
+  #view: View;
+  #sensitive: ReadonlySet<ColumnKey>;
+  #readings = new Map<string, ReturnType<ReadSql>>();
+  #judged = new Map<string, TextJudgement & { kind: 'judged' }>();
+
+  constructor(options: JudgeOptions, view: View) {
+    this.#options = options;
+    this.#view = view;
+    this.#sensitive = sensitiveOf(view);
+  }
+
+  get view(): View {
+    return this.#view;
+  }
+
+  /** Takes up another view; nothing judged under the old one is believed any longer. */
+  adopt(view: View): void {
+    this.#view = view;
+    this.#sensitive = sensitiveOf(view);
+    this.#readings = new Map();
+    this.#judged = new Map();
+  }
+
+  /**
+   * Judges a whole text. `parsed` is given when it was parsed off the event loop. `unsettled` says that the transaction
+   * has changed the catalog without committing: names may mean something that no snapshot shows.
+   */
+  judge(text: string, inTransaction: boolean, unsettled: boolean, names: NameLookup, parsed?: Parsed): TextJudgement {
+    const key = `${inTransaction ? 'T' : 'I'}${unsettled ? 'U' : '-'}${text}`;
+    const known = this.#judged.get(key);
+    if (known !== undefined) return known;
+    const reading = this.#read(text, parsed);
+    if (reading.kind === 'unjudgeable') return reading;
+    const local = new Map<string, string>();
+    const statements: JudgedStatement[] = [];
+    let cacheable = text.length <= MAX_CACHED_TEXT_LENGTH;
+    for (const statement of reading.statements) {
+      const { execute, prepare, deallocate } = statement.control;
+      if (execute !== undefined || prepare !== undefined || deallocate !== undefined || statement.rowsFrom !== undefined) cacheable = false;
+      let body: JudgedStatement | undefined;
+      let bodyText: string | undefined;
+      if (execute !== undefined) {
+        bodyText = local.get(execute.name);
+        if (bodyText === undefined) {
+          const found = names.prepared(execute.name);
+          if (found.kind === 'unconfirmed') return found;
+          if (found.kind === 'known') bodyText = found.text;
+        }
+        if (bodyText !== undefined) {
+          const judged = this.judge(bodyText, inTransaction, unsettled, names);
+          if (judged.kind !== 'judged') return judged;
+          body = judged.statements[0];
+        }
+      }
+      if (prepare !== undefined) local.set(prepare.name, prepare.bodyText);
+      statements.push(this.#decide(statement, inTransaction, unsettled, names, body, bodyText));
+    }
+    const judgement = { kind: 'judged', statements, verdict: strictest(statements) } as const;
+    if (cacheable) remember(this.#judged, key, judgement);
+    return judgement;
+  }
+
+  #read(text: string, parsed: Parsed | undefined): ReturnType<ReadSql> {
+    const known = this.#readings.get(text);
+    if (known !== undefined) return known;
+    const { parser, isSafe, fullExportRows } = this.#options;
+    const reading = this.#options.readSql({
+      text,
+      parsed: parsed ?? parser.parse(text),
+      parser,
+      catalog: this.#view.catalog,
+      state: this.#view.state,
+      sensitive: this.#sensitive,
+      isSafe,
+      fullExportRows,
+    });
+    if (text.length <= MAX_CACHED_TEXT_LENGTH) remember(this.#readings, text, reading);
+    return reading;
+  }
+
+  #decide(
+    reading: StatementReading,
+    inTransaction: boolean,
+    unsettled: boolean,
+    names: NameLookup,
+    body: JudgedStatement | undefined,
+    bodyText: string | undefined,
+  ): JudgedStatement {
+    const { principal, target, bundle, revealed, hidden } = this.#view;
+    const effects: Effect[] = [...reading.effects, ...(body?.effects ?? [])];
+    const uses = reading.uses.filter((use) => !revealed.has(use.column));
+    const controlsOnly = reading.control.transaction !== undefined;
+    if (unsettled && !controlsOnly)
+      effects.push({ action: 'unknown', resource: { type: 'Target', path: [] }, via: 'names after uncommitted DDL' });
+    const facts = {
+      unbounded: reading.facts.unbounded || (body?.facts.unbounded ?? false),
+      fullExport: reading.facts.fullExport || (body?.facts.fullExport ?? false),
+      rows: Math.max(reading.facts.rows, body?.facts.rows ?? -1),
+      maskedColumns: [...new Set([...reading.facts.maskedColumns, ...(body?.facts.maskedColumns ?? [])])],
+      opaque: reading.facts.opaque || (body?.facts.opaque ?? false),
+      inTransaction,
+    };
+    const output = reading.rowsFrom?.kind === 'cursor' ? names.cursor(reading.rowsFrom.name) : (body?.output ?? reading.output);
+    const writes = [...reading.writes, ...(body?.writes ?? [])].filter((write) => !revealed.has(write.column));
+    const judged = {
+      reading,
+      effects,
+      facts,
+      plainRead: reading.plainRead && (reading.control.execute === undefined || (body?.plainRead ?? false)),
+      output,
+      writes,
+      lookups: uses.filter((use) => use.lookup).length + writes.filter((write) => write.reveals).length + (body?.lookups ?? 0),
+      executes: bodyText,
+    };
+    if (body !== undefined && (body.verdict.kind === 'misuse' || body.verdict.kind === 'unjudgeable'))
+      return { ...judged, verdict: body.verdict };
+    if (unsettled && hidden && !controlsOnly && (reading.output !== undefined || reading.rowsFrom !== undefined)) {
+      return {
+        ...judged,
+        verdict: { kind: 'unjudgeable', reason: 'rows cannot be masked after DDL in the same transaction: commit first, then read' },
+      };
+    }
+    const misuse = this.#misuse(uses, writes);
+    if (misuse !== undefined) return { ...judged, verdict: misuse };
+    return { ...judged, verdict: effects.length === 0 ? PERMITTED : bundle.policies.decide({ principal, target, effects, facts }) };
+  }
+
+  /** Uses of masked columns outside the allow-list of design §7, after policy's say on keyed look-ups. */
+  #misuse(uses: readonly SensitiveUse[], writes: readonly SensitiveWrite[]): (Verdict & { kind: 'misuse' }) | undefined {
+    const { principal, target, bundle, masks } = this.#view;
+    const refused = uses.filter(
+      (use) => !(use.lookup && bundle.policies.mayLookUp(principal, target, columnResource(use.columnName)).kind === 'permit'),
+    );
+    for (const write of writes) {
+      const mask = masks.get(write.column);
+      const stable = mask?.method.kind === 'hash' || mask?.method.kind === 'tokenize';
+      if (stable)
+        refused.push(writeUse(write, 'a write to a column whose stable mask is visible', 'writing it as a principal that may see it'));
+      else if (write.reveals && bundle.policies.mayLookUp(principal, target, columnResource(write.columnName)).kind !== 'permit') {
+        refused.push(
+          writeUse(write, 'a write that a unique index or constraint would answer', 'a policy that permits lookup on this column'),
+        );
+      }
+      if (write.literal !== undefined && looksLikeMask(write.literal))
+        refused.push(writeUse(write, 'a write of a value that is itself a mask', 'leaving the column out of the statement'));
+    }
+    const first = refused[0];
+    if (first === undefined) return undefined;
+    return {
+      kind: 'misuse',
+      uses: refused,
+      reason: `${first.columnName} is masked and may not be used as ${first.use}; allowed: ${first.allowed}`,
+    };
+  }
+}
+
+function writeUse(write: SensitiveWrite, use: string, allowed: string): SensitiveUse {
+  return { column: write.column, columnName: write.columnName, use, allowed, lookup: false };
+}
+
+/** `public.customers.ssn` → the resource of policy. */
+function columnResource(columnName: string): { readonly type: 'Column'; readonly path: readonly string[] } {
+  return { type: 'Column', path: columnName.split('.') };
+}
+
+function sensitiveOf(view: View): ReadonlySet<ColumnKey> {
+  return new Set(view.masks.keys());
+}
+
+function remember<V>(cache: Map<string, V>, key: string, value: V): void {
+  if (cache.size >= MAX_CACHED_TEXTS) {
+    const oldest = cache.keys().next();
+    if (oldest.done !== true) cache.delete(oldest.value);
+  }
+  cache.set(key, value);
+}
+
+const STRICTNESS = { permit: 0, approve: 1, block: 2, misuse: 3, unjudgeable: 4 } as const;
+
+/** The strictest verdict over all statements; several demands for approval add up in the policy set's own way. */
+function strictest(statements: readonly JudgedStatement[]): Verdict {
+  let worst: Verdict = PERMITTED;
+  for (const { verdict } of statements) {
+    if (verdict.kind === 'approve' && worst.kind === 'approve') worst = both(worst, verdict);
+    else if (STRICTNESS[verdict.kind] > STRICTNESS[worst.kind]) worst = verdict;
+  }
+  return worst;
+}
+
+function both(left: Decision & { kind: 'approve' }, right: Decision & { kind: 'approve' }): Decision {
+  const quorums = new Map<string, number>();
+  for (const { group, quorum } of [...left.demand.quorums, ...right.demand.quorums])
+    quorums.set(group, Math.max(quorum, quorums.get(group) ?? 0));
+  const caps = [left.demand.maxRows, right.demand.maxRows].filter((cap) => cap !== undefined);
+  return {
+    kind: 'approve',
+    policies: [...new Set([...left.policies, ...right.policies])],
+    reason: left.reason === right.reason ? left.reason : `${left.reason}; ${right.reason}`,
+    demand: {
+      quorums: [...quorums].map(([group, quorum]) => ({ group, quorum })),
+      holdMs: Math.min(left.demand.holdMs, right.demand.holdMs),
+      expiresMs: Math.min(left.demand.expiresMs, right.demand.expiresMs),
+      grantMs: Math.min(left.demand.grantMs, right.demand.grantMs),
+      ...(caps.length === 0 ? {} : { maxRows: Math.min(...caps) }),
+      channels: left.demand.channels.filter((channel) => right.demand.channels.includes(channel)),
+    },
+  };
+}

@@ -1,0 +1,44 @@
+/** Who may open a session on what: the same for every protocol. */
+import { principalName, type Principal } from '../../core/principal.ts';
+import type { Bundle } from '../../core/policy/bundle.ts';
+import type { PostgresTarget } from '../../core/target.ts';
+import type { BundleSource, Clock, Control, TargetDirectory, TokenVerifier } from '../ports.ts';
+
+export type Admission =
+  | {
+      readonly kind: 'admitted';
+      readonly principal: Principal;
+      readonly target: PostgresTarget;
+      readonly bundle: Bundle;
+      readonly policies: readonly string[];
+    }
+  /** `reason` is for the recording and the operator: the client learns only that it was not let in. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly principal?: string };
+
+export type AdmissionPorts = {
+  readonly tokens: TokenVerifier;
+  readonly targets: TargetDirectory;
+  readonly bundles: BundleSource;
+  readonly control: Control;
+  readonly clock: Clock;
+};
+
+/** Verifies the token, then asks policy whether this principal may connect to this target. Never rejects. */
+export async function admit(ports: AdmissionPorts, token: string, targetName: string): Promise<Admission> {
+  let principal: Principal;
+  try {
+    principal = await ports.tokens.verify(token);
+  } catch (error) {
+    return { kind: 'refused', reason: error instanceof Error ? error.message : 'the token was refused' };
+  }
+  const name = principalName(principal);
+  if (principal.expiresAtMs <= ports.clock.now()) return { kind: 'refused', reason: 'the token has expired', principal: name };
+  const locked = ports.control.refusal(principal);
+  if (locked !== undefined) return { kind: 'refused', reason: locked, principal: name };
+  const target = ports.targets.find(targetName);
+  if (target === undefined) return { kind: 'refused', reason: `no target is called "${targetName}"`, principal: name };
+  const bundle = ports.bundles.current();
+  const decision = bundle.policies.mayConnect(principal, target.name);
+  if (decision.kind !== 'permit') return { kind: 'refused', reason: decision.reason, principal: name };
+  return { kind: 'admitted', principal, target, bundle, policies: decision.policies };
+}

@@ -1,0 +1,181 @@
+/**
+ * Keeps what verdicts rest on up to date (design §5 "Session state is read, not simulated"). Before a statement is judged
+ * this looks at what has changed since the last one: the bundle, the catalog, the session's own state. What must be read
+ * is read on the spot, in order with the client's messages, while those wait.
+ */
+import { buildSessionState, stateQuery } from '../../core/statement/sql/state-query.ts';
+import type { SessionState } from '../../core/statement/sql/session-state.ts';
+import type { View } from '../pipeline/authorize.ts';
+import type { BundleSource } from '../ports.ts';
+import type { LiveSession } from './live-session.ts';
+import { encodeBind } from './messages/bind.ts';
+import { encodeFlush, encodeSync } from './messages/bodiless.ts';
+import { encodeClose } from './messages/describe-close.ts';
+import { encodeExecute } from './messages/execute.ts';
+import { encodeParse } from './messages/parse.ts';
+import { reconnect, recorderFailed, type Refusal } from './refusal.ts';
+import { RecorderUnavailable } from '../../core/evidence/recorder.ts';
+import { revealedColumns } from './target-runtime.ts';
+
+export class Freshness {
+  readonly #session: LiveSession;
+  readonly #bundles: BundleSource;
+  /** Name of our own statement and portal: random, so that no client can have it. */
+  readonly #ownName: string;
+  #reading = false;
+  #refreshing = false;
+  #flushed = false;
+  #row = '';
+
+  constructor(session: LiveSession, bundles: BundleSource, ownName: string) {
+    this.#session = session;
+    this.#bundles = bundles;
+    this.#ownName = ownName;
+  }
+
+  /**
+   * True when verdicts may be given now. False: something is being read or awaited, and `wake` follows. In a failed
+   * transaction nothing can be read and nothing but its end can run, so the old view serves.
+   */
+  ensure(): boolean {
+    const { stale, machine } = this.#session;
+    if (this.#reading || this.#refreshing) return false;
+    if (stale.state || stale.catalog) {
+      if (!this.drained()) return false;
+      if (machine.status !== 'E') {
+        if (stale.catalog && machine.status === 'I' && !machine.open) {
+          this.#refreshCatalog();
+          return false;
+        }
+        if (stale.state) {
+          this.#readState();
+          return false;
+        }
+      }
+    }
+    return this.#adoptChanges();
+  }
+
+  /** Whether names may mean something that no snapshot shows: DDL whose transaction is still open. */
+  get unsettled(): boolean {
+    return this.#session.stale.catalog;
+  }
+
+  /** True when the target owes nothing. Otherwise it is asked to answer what it holds back, and `wake` follows. */
+  drained(): boolean {
+    const { machine, toTarget } = this.#session;
+    if (machine.drained) {
+      this.#flushed = false;
+      return true;
+    }
+    if (machine.open && !this.#flushed) {
+      this.#flushed = true;
+      toTarget.addMessage(encodeFlush());
+    }
+    return false;
+  }
+
+  /** The answer of our own query: one row, one column. */
+  takeRow(text: string): void {
+    this.#row = text;
+  }
+
+  /** Our own Execute is complete. */
+  stateRead(): void {
+    const { stale, judge } = this.#session;
+    this.#reading = false;
+    stale.state = false;
+    const state = buildSessionState(this.#row, judge.view.catalog);
+    this.#row = '';
+    if (stale.names) this.#compareNames(state);
+    if (state.version !== judge.view.state.version) judge.adopt({ ...judge.view, state });
+  }
+
+  #readState(): void {
+    const { machine, toTarget } = this.#session;
+    this.#reading = true;
+    const midPipeline = machine.open;
+    const name = this.#ownName;
+    toTarget.addMessage(encodeParse({ statement: name, sql: stateQuery() }));
+    toTarget.addMessage(encodeBind({ portal: name, statement: name, parameters: [] }));
+    toTarget.addMessage(encodeExecute({ portal: name, maxRows: 0 }));
+    toTarget.addMessage(encodeClose({ kind: 'portal', name }));
+    toTarget.addMessage(encodeClose({ kind: 'statement', name }));
+    for (const step of ['parse', 'bind', 'execute', 'close', 'close'] as const) machine.sent({ kind: 'own', step });
+    if (midPipeline) {
+      toTarget.addMessage(encodeFlush());
+    } else {
+      machine.sent({ kind: 'sync', own: true });
+      toTarget.addMessage(encodeSync());
+    }
+  }
+
+  #refreshCatalog(): void {
+    const session = this.#session;
+    this.#refreshing = true;
+    session.stale.catalog = false;
+    // Types and temporary relations are decoded against the catalog, so the state follows it.
+    session.stale.state = true;
+    session.runtime.catalogSource.refresh().then(
+      () => {
+        this.#refreshing = false;
+        session.wake();
+      },
+      () => session.end(closedTarget(session.target.name), 'the catalog could not be read', true),
+    );
+  }
+
+  /** Takes up a newer bundle or catalog, which counts from this statement on. */
+  #adoptChanges(): boolean {
+    const session = this.#session;
+    const { judge, runtime } = session;
+    const bundle = this.#bundles.current();
+    let catalog;
+    try {
+      catalog = runtime.catalogSource.current();
+      if (bundle === judge.view.bundle && catalog === judge.view.catalog) return true;
+      if (bundle.version !== judge.view.bundle.version) {
+        session.recorder.append({ type: 'bundle.changed', from: judge.view.bundle.version, to: bundle.version });
+      }
+      judge.adopt(viewOf(session, bundle, catalog, judge.view.state));
+    } catch (error) {
+      const refusal = error instanceof RecorderUnavailable ? recorderFailed('no') : closedTarget(session.target.name);
+      session.end(refusal, error instanceof Error ? error.message : 'the target closed', true);
+      return false;
+    }
+    return true;
+  }
+
+  /** After opaque code: a name that no longer stands for what we judged is forgotten, so that its use is refused. */
+  #compareNames(state: SessionState): void {
+    const { statements, stale } = this.#session;
+    stale.names = false;
+    const server = new Map(state.prepared.map((prepared) => [prepared.name, prepared.text]));
+    statements.forget((name, body) => name === '' || server.get(name) === body.source);
+  }
+}
+
+/** The view of a session under this bundle and catalog. Throws TargetClosed. */
+export function viewOf(
+  session: Pick<LiveSession, 'principal' | 'target' | 'runtime'>,
+  bundle: View['bundle'],
+  catalog: View['catalog'],
+  state: SessionState,
+): View {
+  const masks = session.runtime.masks(catalog, bundle);
+  const revealed = revealedColumns(bundle, session.principal, session.target.name, masks);
+  let hidden = false;
+  for (const column of masks.keys()) if (!revealed.has(column) && isUserColumn(column)) hidden = true;
+  return { principal: session.principal, target: session.target.name, bundle, catalog, state, masks, revealed, hidden };
+}
+
+/** FirstNormalObjectId (transam.h): objects below are PostgreSQL's own. */
+const FIRST_NORMAL_OID = 16_384;
+
+function isUserColumn(column: string): boolean {
+  return Number.parseInt(column, 10) >= FIRST_NORMAL_OID;
+}
+
+function closedTarget(target: string): Refusal {
+  return reconnect(`target "${target}" is closed until its masking rules and its catalog agree again`);
+}

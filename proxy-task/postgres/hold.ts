@@ -1,0 +1,399 @@
+/**
+ * One statement that waits for people (design §8): finds or makes its approval, tells the client, and once it is
+ * approved claims it, exactly once, for exactly the bytes in hand. Asked again at every wake with the statement as it is
+ * judged then: if anything that the approval is bound to has changed, it asks anew.
+ */
+import { approvalDigest, type BoundParameter } from '../../core/approval/digest.ts';
+import type { Approval, ApprovalRequest } from '../../core/approval/approval.ts';
+import { RequestUnapprovable } from '../../core/approval/gate-errors.ts';
+import { verifyDecision } from '../../core/approval/votes.ts';
+import type { Approve } from '../../core/decision.ts';
+import { effectKey, type Effect } from '../../core/statement/effect.ts';
+import type { TextJudgement } from '../pipeline/authorize.ts';
+import { newApprovalId } from '../pipeline/approval-id.ts';
+import type { LiveSession } from './live-session.ts';
+import {
+  approvalExpired,
+  approvalMismatch,
+  approvalRejected,
+  approvalRequired,
+  approvalUsed,
+  blockedByPolicy,
+  canceledWhileHeld,
+  encodeRefusalNotice,
+  type Refusal,
+} from './refusal.ts';
+import { shown } from './statement-record.ts';
+
+export type HeldStatement = {
+  readonly sql: string;
+  readonly judgement: TextJudgement & { kind: 'judged' };
+  readonly verdict: Approve;
+  readonly parameters: readonly BoundParameter[];
+  readonly inTransaction: boolean;
+};
+
+export type HoldStatus =
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'claimed'; readonly approvalId: string };
+
+/** A notice while it waits, so that people and idle timers see that it is alive. */
+const NOTICE_EVERY_MS = 20_000;
+/** Locks of an open transaction block others (design §8). */
+const MAX_HOLD_IN_TRANSACTION_MS = 15_000;
+const RETRY_AFTER_MS = 5_000;
+
+const WAITING: HoldStatus = { kind: 'waiting' };
+
+export class Hold {
+  readonly #session: LiveSession;
+  readonly #startedAtMs: number;
+  #digest = '';
+  #demand = '';
+  #status: HoldStatus = WAITING;
+  #approval: Approval | undefined;
+  #watch: { stop(): void } | undefined;
+  #timers: { cancel(): void }[] = [];
+  #generation = 0;
+  #claiming = false;
+
+  constructor(session: LiveSession, _statement: HeldStatement) {
+    this.#session = session;
+    this.#startedAtMs = session.clock.now();
+  }
+
+  get status(): HoldStatus {
+    return this.#status;
+  }
+
+  get approvalId(): string | undefined {
+    return this.#approval?.request.id;
+  }
+
+  /** Where it stands, for the statement as it is judged now. */
+  advance(statement: HeldStatement): HoldStatus {
+    const digest = digestOf(this.#session, statement);
+    const demand = JSON.stringify([statement.verdict.demand, statement.verdict.policies]);
+    if (digest !== this.#digest || demand !== this.#demand) {
+      if (this.#digest !== '') this.#abandon();
+      this.#digest = digest;
+      this.#demand = demand;
+      this.#status = WAITING;
+      this.#generation += 1;
+      this.#attempt(this.#begin(statement, this.#generation));
+      return this.#status;
+    }
+    if (this.#status.kind === 'waiting' && this.#approval?.state === 'approved' && !this.#claiming) {
+      this.#claiming = true;
+      this.#attempt(this.#claim(statement, this.#approval, this.#generation));
+    }
+    return this.#status;
+  }
+
+  /** The client cancels or goes, or the statement may no longer run. */
+  withdraw(reason: string): void {
+    if (this.#status.kind !== 'waiting') return;
+    const id = this.approvalId;
+    this.#finish({ kind: 'refused', refusal: canceledWhileHeld(id ?? '') });
+    if (id === undefined) return;
+    this.#session.gate.withdraw(id, reason).catch(() => undefined);
+    this.#decided(id, 'withdrawn', [], reason);
+  }
+
+  /** Refusals of the store are refusals of the statement: what cannot be asked is not run. */
+  #attempt(work: Promise<void>): void {
+    const generation = this.#generation;
+    work.catch((error: unknown) => {
+      if (generation !== this.#generation) return;
+      const reason = error instanceof RequestUnapprovable ? error.message : 'approvals cannot be asked for now';
+      this.#finish({ kind: 'refused', refusal: blockedByPolicy(reason, []) });
+    });
+  }
+
+  async #begin(statement: HeldStatement, generation: number): Promise<void> {
+    const { gate, settings } = this.#session;
+    const digest = this.#digest;
+    if (settings.approvalId !== '') {
+      const named = await gate.read(settings.approvalId);
+      if (generation !== this.#generation) return;
+      if (named === undefined || named.request.digest !== digest) {
+        const approvedDigest = named?.request.digest ?? '';
+        this.#finish({ kind: 'refused', refusal: approvalMismatch({ approvalId: settings.approvalId, digest, approvedDigest }) });
+        return;
+      }
+      const over = this.#ofEnded(named);
+      if (over !== undefined) {
+        this.#finish({ kind: 'refused', refusal: over });
+        return;
+      }
+    }
+    for (const found of await gate.find(digest)) {
+      if (generation !== this.#generation) return;
+      const outcome = found.claim?.outcome;
+      if (found.state === 'claimed' && outcome !== undefined) {
+        // Its execution is still under way in some session: this is a second statement that needs its own approval.
+        if (outcome.result === 'running') continue;
+        await gate.settle(found.request.id, { ...outcome, answerDelivered: true });
+        const told = outcome.result === 'failed' ? 'rolledBack' : outcome.result;
+        const at = new Date(outcome.atMs).toISOString();
+        this.#finish({ kind: 'refused', refusal: approvalUsed({ approvalId: found.request.id, at, rows: outcome.rows, outcome: told }) });
+        return;
+      }
+      this.#follow(found, statement);
+      return;
+    }
+    if (generation !== this.#generation) return;
+    const request = this.#request(statement, digest);
+    await gate.request(request);
+    if (generation !== this.#generation) return;
+    this.#follow({ request, state: 'pending', votes: [] }, statement);
+  }
+
+  /** Waits for the answer, or says at once where it will come. */
+  #follow(approval: Approval, statement: HeldStatement): void {
+    const session = this.#session;
+    const { id, expiresAtMs } = approval.request;
+    this.#approval = approval;
+    const mode = session.settings.approval;
+    session.recorder.append({
+      type: 'approval.requested',
+      statement: session.statementCount + 1,
+      approval: id,
+      digest: approval.request.digest,
+      expiresAt: new Date(expiresAtMs).toISOString(),
+      mode,
+    });
+    if (approval.state === 'pending' && mode === 'failfast') {
+      this.#finish({ kind: 'refused', refusal: this.#required(approval, statement) });
+      session.flushToClient();
+      return;
+    }
+    if (approval.state === 'pending') {
+      this.#tell(approval, statement);
+      const { holdMs } = statement.verdict.demand;
+      const hold = Math.min(holdMs, statement.inTransaction ? MAX_HOLD_IN_TRANSACTION_MS : holdMs);
+      const left = Math.max(0, this.#startedAtMs + hold - session.clock.now());
+      this.#timers.push(
+        session.clock.after(left, () => {
+          if (this.#status.kind === 'waiting' && !this.#claiming)
+            this.#finish({ kind: 'refused', refusal: this.#required(approval, statement) });
+        }),
+      );
+    }
+    this.#watch = session.gate.watch(id, (changed) => {
+      if (this.#approval?.request.id !== id || this.#status.kind !== 'waiting') return;
+      if (changed.state === 'claimed' && this.#claiming) return;
+      this.#approval = changed;
+      const over = this.#ofEnded(changed);
+      if (over !== undefined) this.#finish({ kind: 'refused', refusal: over });
+      else session.wake();
+    });
+  }
+
+  #tell(approval: Approval, statement: HeldStatement): void {
+    const session = this.#session;
+    if (this.#status.kind !== 'waiting') return;
+    session.toClient.addMessage(encodeRefusalNotice(this.#required(approval, statement)));
+    session.flushToClient();
+    this.#timers.push(session.clock.after(NOTICE_EVERY_MS, () => this.#tell(approval, statement)));
+  }
+
+  /** The votes are checked here, signature by signature: who can write the table can still not approve. */
+  async #claim(statement: HeldStatement, approval: Approval, generation: number): Promise<void> {
+    const session = this.#session;
+    const { id } = approval.request;
+    const { policies } = session.judge.view.bundle;
+    const check = await verifyDecision(
+      approval,
+      {
+        digest: this.#digest,
+        principal: session.principal,
+        demand: statement.verdict.demand,
+        ruleAuthors: policies.authorsOf(statement.verdict.policies),
+        nowMs: session.clock.now(),
+      },
+      session.verifyIdToken,
+    );
+    if (generation !== this.#generation) return;
+    if (!check.ok) {
+      this.#finish({
+        kind: 'refused',
+        refusal: blockedByPolicy(`the approval does not hold: ${check.reason}`, statement.verdict.policies),
+      });
+      return;
+    }
+    const claimed = await session.gate.claim(id, { session: session.id, writer: session.writer, statement: session.statementCount + 1 });
+    if (generation !== this.#generation) {
+      if (claimed) await session.gate.settle(id, { result: 'failed', rows: 0, atMs: session.clock.now(), answerDelivered: true });
+      return;
+    }
+    if (!claimed) {
+      // Another session was first, or it was withdrawn or expired meanwhile: ask anew.
+      this.#claiming = false;
+      this.#digest = '';
+      session.wake();
+      return;
+    }
+    this.#decided(
+      id,
+      'approved',
+      approval.votes.map((vote, index) => ({
+        person: vote.person,
+        group: vote.groups.find((group) => statement.verdict.demand.quorums.some((quorum) => quorum.group === group)) ?? '',
+        at: new Date(vote.atMs).toISOString(),
+        issuer: check.approvers[index]?.issuer ?? '',
+      })),
+      approval.votes.at(-1)?.reason ?? '',
+    );
+    this.#finish({ kind: 'claimed', approvalId: id });
+  }
+
+  #ofEnded(approval: Approval): Refusal | undefined {
+    const { id } = approval.request;
+    const rejection = approval.votes.find((vote) => vote.answer === 'reject');
+    switch (approval.state) {
+      case 'rejected':
+        this.#decided(id, 'rejected', [], rejection?.reason ?? '');
+        return approvalRejected(id, rejection?.reason ?? '');
+      case 'expired':
+        this.#decided(id, 'expired', [], 'nobody answered in time');
+        return approvalExpired(id, 'nobody answered in time');
+      case 'withdrawn':
+        return approvalExpired(id, 'the request was withdrawn');
+      case 'claimed':
+        // As one that was named, it is used up; as one that was found, `begin` has dealt with it.
+        return approvalExpired(id, 'it was already used');
+      case 'pending':
+      case 'approved':
+        return undefined;
+    }
+  }
+
+  #decided(
+    id: string,
+    outcome: 'approved' | 'rejected' | 'expired' | 'withdrawn',
+    approvers: readonly { readonly person: string; readonly group: string; readonly at: string; readonly issuer: string }[],
+    reason: string,
+  ): void {
+    const session = this.#session;
+    session.recorder.append({
+      type: 'approval.decided',
+      approval: id,
+      outcome,
+      approvers,
+      reason,
+      requestBundle: this.#approval?.request.bundle ?? '',
+      bundle: session.judge.view.bundle.version,
+    });
+  }
+
+  #abandon(): void {
+    const status = this.#status;
+    const id = this.approvalId;
+    this.#stop();
+    this.#approval = undefined;
+    this.#claiming = false;
+    if (id === undefined) return;
+    if (status.kind === 'claimed') {
+      // Claimed for what is no longer true: it never ran.
+      const outcome = { result: 'failed', rows: 0, atMs: this.#session.clock.now(), answerDelivered: true } as const;
+      this.#session.gate.settle(id, outcome).catch(() => undefined);
+    } else {
+      this.#session.gate.withdraw(id, 'what it was asked for has changed').catch(() => undefined);
+    }
+  }
+
+  #finish(status: HoldStatus): void {
+    this.#stop();
+    this.#status = status;
+    this.#session.wake();
+  }
+
+  #stop(): void {
+    this.#watch?.stop();
+    this.#watch = undefined;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = [];
+  }
+
+  #required(approval: Approval, statement: HeldStatement): Refusal {
+    const { id, digest, expiresAtMs } = approval.request;
+    const url = this.#session.approvalUrl(id);
+    return approvalRequired(statement.verdict.reason, {
+      approvalId: id,
+      url,
+      expiresAt: new Date(expiresAtMs).toISOString(),
+      digest,
+      retryAfterMs: RETRY_AFTER_MS,
+    });
+  }
+
+  #request(statement: HeldStatement, digest: string): ApprovalRequest {
+    const session = this.#session;
+    const { statements } = statement.judgement;
+    const { demand, policies, reason } = statement.verdict;
+    const nowMs = session.clock.now();
+    const effects = new Map<string, Effect>();
+    for (const judged of statements) for (const effect of judged.effects) effects.set(`${effectKey(effect)} ${effect.via ?? ''}`, effect);
+    const executes = executed(statement);
+    const hidden = new Set(statements.flatMap((judged) => judged.writes.map((write) => write.parameter)));
+    const { issuer, agent, human, owner, groups } = session.principal;
+    return {
+      id: newApprovalId(nowMs),
+      digest,
+      principal: { issuer, agent, groups, ...(human === undefined ? {} : { human }), ...(owner === undefined ? {} : { owner }) },
+      session: session.id,
+      target: session.target.name,
+      database: session.target.database,
+      sql: statement.sql,
+      ...(executes === '' ? {} : { executes }),
+      parameters: statement.parameters.map((parameter, index) =>
+        hidden.has(index + 1) ? '[masked]' : shown(parameter, session.detectors()),
+      ),
+      effects: [...effects.values()],
+      facts: {
+        unbounded: statements.some((judged) => judged.facts.unbounded),
+        fullExport: statements.some((judged) => judged.facts.fullExport),
+        rows: Math.max(-1, ...statements.map((judged) => judged.facts.rows)),
+        maskedColumns: [...new Set(statements.flatMap((judged) => judged.facts.maskedColumns))],
+        opaque: statements.some((judged) => judged.facts.opaque),
+      },
+      maskedColumns: [...new Set(statements.flatMap((judged) => judged.facts.maskedColumns))],
+      demand,
+      policies,
+      policyReason: reason,
+      reasonGiven: session.settings.reason,
+      bundle: session.judge.view.bundle.version,
+      requestedAtMs: nowMs,
+      expiresAtMs: nowMs + demand.expiresMs,
+      ruleAuthors: session.judge.view.bundle.policies.authorsOf(policies),
+    };
+  }
+}
+
+function executed(statement: HeldStatement): string {
+  return statement.judgement.statements
+    .map((judged) => judged.executes ?? '')
+    .filter((text) => text !== '')
+    .join(';\n');
+}
+
+/** Binds everything that makes the statement what it is (design §8 "Bound"). */
+function digestOf(session: LiveSession, statement: HeldStatement): string {
+  const { state } = session.judge.view;
+  const executes = executed(statement);
+  const { issuer, agent, human } = session.principal;
+  return approvalDigest(session.keys.digest, {
+    principal: { issuer, agent, ...(human === undefined ? {} : { human }) },
+    target: session.target.name,
+    database: session.target.database,
+    statement: Buffer.from(statement.sql),
+    ...(executes === '' ? {} : { executes: Buffer.from(executes) }),
+    parameters: statement.parameters,
+    settings: state.settings,
+    role: state.currentUser,
+    searchPath: state.searchPath,
+    reached: statement.judgement.statements.flatMap((judged) => judged.reading.reached),
+  });
+}

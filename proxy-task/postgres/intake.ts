@@ -1,0 +1,635 @@
+/**
+ * The client's messages, one after the other: each is judged, then recorded, then forwarded, or refused in a way that
+ * leaves the connection as PostgreSQL itself would leave it (design §5). A message that must wait (for a reading, for
+ * people) stops all that follow it; it is looked at again from the start when something has happened.
+ */
+import type { ApprovalDemand } from '../../core/decision.ts';
+import { looksLikeMask } from '../../core/masking/looks-like-mask.ts';
+import type { Parsed } from '../../core/statement/sql/parse.ts';
+import type { JudgedStatement, NameLookup, TextJudgement, Verdict } from '../pipeline/authorize.ts';
+import type { Freshness } from './freshness.ts';
+import { Hold, type HeldStatement } from './hold.ts';
+import type { LiveSession } from './live-session.ts';
+import { type Bind, decodeBind, encodeFailingBind, formatAt } from './messages/bind.ts';
+import { encodeFlush } from './messages/bodiless.ts';
+import { decodeClose, decodeDescribe, encodeDescribe } from './messages/describe-close.ts';
+import { decodeExecute } from './messages/execute.ts';
+import { MalformedMessage, WrongEncoding } from './messages/malformed-message.ts';
+import { decodeParse, encodeParse } from './messages/parse.ts';
+import { decodeQuery, encodeQuery } from './messages/query.ts';
+import { encodeReadyForQuery } from './messages/ready-for-query.ts';
+import type { ColumnDescription } from './messages/row-description.ts';
+import { HEADER_BYTES } from './frames.ts';
+import {
+  blockedByPolicy,
+  budgetUsedUp,
+  encodeRefusal,
+  maskedUse,
+  noSuchName,
+  protocolViolation,
+  unjudgeable,
+  type Refusal,
+} from './refusal.ts';
+import { type Prepared, StatementRun } from './run.ts';
+import { bookChange, type BookChange } from './session-machine.ts';
+import { StatementRecord } from './statement-record.ts';
+
+/** A text longer than this is parsed off the event loop (performance.md: 8 ms of blocking for 100 KB). */
+const LONG_TEXT = 8 * 1024;
+
+/** What a message that waits has already found out or started. */
+type Memo = { parsed?: Parsed; parsing?: boolean; hold?: Hold; spent?: boolean };
+
+type Held = { readonly type: number; readonly buffer: Buffer; readonly start: number; readonly end: number };
+
+const WAIT = Symbol('wait');
+
+export class Intake {
+  readonly #session: LiveSession;
+  readonly #freshness: Freshness;
+  readonly #record: StatementRecord;
+  #held: Held | undefined;
+  #memo: Memo = {};
+  #durable = false;
+  #cancelling = false;
+  /** COPY FROM STDIN went upstream, and the target has not said yet that it is ready for data. */
+  #copyAwaited: StatementRun | undefined;
+
+  constructor(session: LiveSession, freshness: Freshness) {
+    this.#session = session;
+    this.#freshness = freshness;
+    this.#record = new StatementRecord(session);
+  }
+
+  /** The statement that waits for people now. */
+  get holding(): Hold | undefined {
+    return this.#memo.hold;
+  }
+
+  /** Whether what was taken since the last call must be on disk before it goes upstream. */
+  takeDurability(): 'written' | 'durable' {
+    const durable = this.#durable;
+    this.#durable = false;
+    return durable ? 'durable' : 'written';
+  }
+
+  /** False: the message waits, a copy of it is kept, and the caller must not pass another before `retry` is true. */
+  take(type: number, buffer: Buffer, start: number, end: number): boolean {
+    this.#memo = {};
+    if (this.#handle(type, buffer, start, end)) return true;
+    const copy = Buffer.from(buffer.subarray(start - HEADER_BYTES, end));
+    this.#held = { type, buffer: copy, start: HEADER_BYTES, end: copy.length };
+    return false;
+  }
+
+  /** Looks again at the message that waits; true when none does any longer. */
+  retry(): boolean {
+    const held = this.#held;
+    if (held === undefined) return true;
+    if (!this.#handle(held.type, held.buffer, held.start, held.end)) return false;
+    this.#held = undefined;
+    this.#memo = {};
+    return true;
+  }
+
+  get waiting(): boolean {
+    return this.#held !== undefined;
+  }
+
+  /** A CancelRequest is on its way to the target: nothing more is sent that it could hit instead. */
+  set cancelling(value: boolean) {
+    this.#cancelling = value;
+  }
+
+  /** The client is gone, or cancels: what waits for people is withdrawn. */
+  withdraw(reason: string): boolean {
+    const hold = this.#memo.hold;
+    if (hold === undefined || hold.status.kind === 'claimed') return false;
+    hold.withdraw(reason);
+    return true;
+  }
+
+  #handle(type: number, buffer: Buffer, start: number, end: number): boolean {
+    const { machine, toTarget } = this.#session;
+    if (this.#cancelling && type !== TYPE.terminate) return false;
+    if (this.#copyAwaited !== undefined && !this.#copySettled(type)) return false;
+    try {
+      switch (type) {
+        case TYPE.terminate:
+          this.#session.end(undefined, 'the client closed the session', false);
+          return true;
+        case TYPE.sync:
+          if (machine.copyIn !== undefined) return true;
+          machine.synced();
+          machine.sent({ kind: 'sync', own: false });
+          toTarget.add(buffer, start - HEADER_BYTES, end);
+          return true;
+        case TYPE.copyData:
+        case TYPE.copyDone:
+        case TYPE.copyFail:
+          this.#copy(type, buffer, start, end);
+          return true;
+        default:
+      }
+      if (machine.skipping) return true;
+      if (machine.copyIn !== undefined && type !== TYPE.flush)
+        return this.#fatal('a message other than CopyData, CopyDone and CopyFail during COPY');
+      switch (type) {
+        case TYPE.flush:
+          if (machine.copyIn === undefined) toTarget.add(buffer, start - HEADER_BYTES, end);
+          return true;
+        case TYPE.query:
+          return this.#query(buffer, start, end);
+        case TYPE.parse:
+          return this.#parse(buffer, start, end);
+        case TYPE.bind:
+          return this.#bind(buffer, start, end);
+        case TYPE.execute:
+          return this.#execute(buffer, start, end);
+        case TYPE.describe:
+          return this.#describe(buffer, start, end);
+        case TYPE.close:
+          return this.#close(buffer, start, end);
+        case TYPE.functionCall:
+          return this.#refuseSimple(unjudgeable('function calls by the fast path are not taken; use SELECT'));
+        default:
+          return this.#fatal('a message that has no place after the login');
+      }
+    } catch (error) {
+      if (error instanceof WrongEncoding) {
+        const refusal = unjudgeable(error.message);
+        return type === TYPE.query || type === TYPE.functionCall ? this.#refuseSimple(refusal) : this.#refuseExtended(refusal);
+      }
+      if (error instanceof MalformedMessage) return this.#fatal(error.message);
+      throw error;
+    }
+  }
+
+  #query(buffer: Buffer, start: number, end: number): boolean {
+    const { machine, toTarget, portals, statements } = this.#session;
+    const { sql } = decodeQuery(buffer, start, end);
+    const judgement = this.#judge(sql);
+    if (judgement === WAIT) return false;
+    if (judgement.kind === 'unjudgeable') {
+      this.#record.unjudged(sql, 'simple', judgement.reason);
+      return this.#refuseSimple(unjudgeable(judgement.reason, judgement.atByte));
+    }
+    const approval = this.#settle(judgement, sql, undefined, []);
+    if (approval === WAIT) return false;
+    if ('refusal' in approval) {
+      this.#record.refused(judgement.statements, sql, 'simple', approval.refusal);
+      return this.#refuseSimple(approval.refusal);
+    }
+    const setting = gatewaySetting(judgement);
+    if (setting !== undefined && judgement.statements.length > 1) {
+      return this.#refuseSimple(unjudgeable(`${setting.name} is read by the gateway: send its SET alone`));
+    }
+    const runs = judgement.statements.map((judged) => this.#start(judged, sql, approval.id));
+    // A simple Query drops the unnamed statement and portal (exec_simple_query).
+    const dropUnnamed = bookChange(statements, statements.propose({ kind: 'delete', name: '', segment: machine.segment }));
+    const dropPortal = bookChange(portals, portals.propose({ kind: 'delete', name: '', segment: machine.segment }));
+    const change = { confirm: () => (dropUnnamed.confirm(), dropPortal.confirm()), drop: () => (dropUnnamed.drop(), dropPortal.drop()) };
+    for (const run of runs) this.#record.sent(run, sql, 'simple', []);
+    machine.sent({ kind: 'query', runs, at: 0, failed: false, change });
+    if (setting === undefined) toTarget.add(buffer, start - HEADER_BYTES, end);
+    else toTarget.addMessage(encodeQuery(withheldSetting(setting.name)));
+    return true;
+  }
+
+  #parse(buffer: Buffer, start: number, end: number): boolean {
+    const { machine, statements, toTarget } = this.#session;
+    const parse = decodeParse(buffer, start, end);
+    const judgement = this.#judge(parse.sql);
+    if (judgement === WAIT) return false;
+    if (judgement.kind === 'unjudgeable') {
+      this.#record.unjudged(parse.sql, 'extended', judgement.reason);
+      return this.#refuseExtended(unjudgeable(judgement.reason, judgement.atByte));
+    }
+    const refusal = refusalOf(judgement.verdict);
+    if (refusal !== undefined) {
+      this.#record.refused(judgement.statements, parse.sql, 'extended', refusal);
+      return this.#refuseExtended(refusal);
+    }
+    const prepared: Prepared = { text: parse.sql, parameterTypes: parse.parameterTypes, source: parse.sql };
+    const change = statements.propose({ kind: 'set', name: parse.statement, body: prepared, segment: machine.segment });
+    machine.sent({ kind: 'parse', change: bookChange(statements, change) });
+    const setting = gatewaySetting(judgement);
+    if (setting === undefined) toTarget.add(buffer, start - HEADER_BYTES, end);
+    else
+      toTarget.addMessage(
+        encodeParse({ statement: parse.statement, sql: withheldSetting(setting.name), parameterTypes: parse.parameterTypes }),
+      );
+    return true;
+  }
+
+  #bind(buffer: Buffer, start: number, end: number): boolean {
+    const { machine, statements, toTarget, judge } = this.#session;
+    const bind = decodeBind(buffer, start, end);
+    const found = statements.lookup(bind.statement, machine.segment);
+    if (found.kind === 'unconfirmed') return false;
+    if (found.kind === 'unknown') return this.#refuseExtended(noSuchName('statement', bind.statement));
+    const prepared = found.body;
+    const judgement = this.#judge(prepared.text);
+    if (judgement === WAIT) return false;
+    if (judgement.kind === 'unjudgeable') return this.#refuseExtended(unjudgeable(judgement.reason, judgement.atByte));
+    const judged = judgement.statements[0];
+    if (judgement.statements.length > 1) return this.#refuseExtended(unjudgeable('a prepared statement holds one command'));
+    const parameters = boundParameters(bind, prepared, buffer);
+    const approval = this.#settle(judgement, prepared.text, judged, parameters);
+    if (approval === WAIT) return false;
+    if ('refusal' in approval) {
+      this.#record.refused(judgement.statements, prepared.text, 'extended', approval.refusal);
+      return this.#refuseExtended(approval.refusal);
+    }
+    if (judged === undefined) {
+      // An empty statement: nothing runs, so nothing is judged.
+      const empty = new StatementRun({ number: 0, judged: EMPTY, startedUs: 0, prepared, resultFormats: bind.resultFormats });
+      return this.#forwardBind(bind.portal, empty, buffer, start, end);
+    }
+    const run = this.#start(judged, prepared.text, approval.id, prepared, bind.resultFormats);
+    this.#record.sent(run, prepared.text, 'extended', parameters);
+    run.columns = prepared.columns === undefined ? undefined : withFormats(prepared.columns, bind.resultFormats);
+    this.#forwardBind(bind.portal, run, buffer, start, end);
+    if (run.columns === undefined && (judge.view.masks.size > 0 || this.#session.detectors().detectors.length > 0)) {
+      // Rows may come without the client ever asking for their shape: ask ourselves, once per prepared statement.
+      toTarget.addMessage(encodeDescribe({ kind: 'portal', name: bind.portal }));
+      machine.sent({ kind: 'describe', own: true, statement: false, subject: { run, prepared } });
+    }
+    return true;
+  }
+
+  #forwardBind(portal: string, run: StatementRun, buffer: Buffer, start: number, end: number): boolean {
+    const { machine, portals, toTarget } = this.#session;
+    const change = portals.propose({ kind: 'set', name: portal, body: run, segment: machine.segment });
+    machine.sent({ kind: 'bind', change: bookChange(portals, change), run });
+    toTarget.add(buffer, start - HEADER_BYTES, end);
+    return true;
+  }
+
+  #execute(buffer: Buffer, start: number, end: number): boolean {
+    const { machine, portals, toTarget } = this.#session;
+    const { portal } = decodeExecute(buffer, start, end);
+    const found = portals.lookup(portal, machine.segment);
+    if (found.kind === 'unconfirmed') return false;
+    if (found.kind === 'unknown') return this.#refuseExtended(noSuchName('portal', portal));
+    const run = found.body;
+    machine.sent({ kind: 'execute', run });
+    toTarget.add(buffer, start - HEADER_BYTES, end);
+    if (run.judged.reading.control.copy?.direction === 'in') this.#copyAwaited = run;
+    return true;
+  }
+
+  #describe(buffer: Buffer, start: number, end: number): boolean {
+    const { machine, statements, portals, toTarget } = this.#session;
+    const named = decodeDescribe(buffer, start, end);
+    if (named.kind === 'statement') {
+      const found = statements.lookup(named.name, machine.segment);
+      if (found.kind === 'unconfirmed') return false;
+      if (found.kind === 'unknown') return this.#refuseExtended(noSuchName('statement', named.name));
+      machine.sent({ kind: 'describe', own: false, statement: true, subject: { prepared: found.body } });
+    } else {
+      const found = portals.lookup(named.name, machine.segment);
+      if (found.kind === 'unconfirmed') return false;
+      if (found.kind === 'unknown') return this.#refuseExtended(noSuchName('portal', named.name));
+      machine.sent({ kind: 'describe', own: false, statement: false, subject: { run: found.body, prepared: found.body.prepared } });
+    }
+    toTarget.add(buffer, start - HEADER_BYTES, end);
+    return true;
+  }
+
+  #close(buffer: Buffer, start: number, end: number): boolean {
+    const { machine, statements, portals, toTarget } = this.#session;
+    const named = decodeClose(buffer, start, end);
+    const { name } = named;
+    const segment = machine.segment;
+    const change: BookChange =
+      named.kind === 'statement'
+        ? bookChange(statements, statements.propose({ kind: 'delete', name, segment }))
+        : bookChange(portals, portals.propose({ kind: 'delete', name, segment }));
+    machine.sent({ kind: 'close', change });
+    toTarget.add(buffer, start - HEADER_BYTES, end);
+    return true;
+  }
+
+  #copy(type: number, buffer: Buffer, start: number, end: number): void {
+    const { machine, toTarget } = this.#session;
+    const run = machine.copyIn;
+    // PostgreSQL ignores these outside of COPY: the client had not yet seen its COPY fail.
+    if (run === undefined) return;
+    if (type === TYPE.copyData) this.#record.copyData(run, buffer, start, end);
+    else this.#record.copyEnd(run);
+    toTarget.add(buffer, start - HEADER_BYTES, end);
+    if (type !== TYPE.copyData) machine.copyIn = undefined;
+  }
+
+  /** True once the target has answered a COPY FROM STDIN one way or the other. */
+  #copySettled(type: number): boolean {
+    const run = this.#copyAwaited;
+    const { machine, toTarget } = this.#session;
+    if (run === undefined || run.ended || machine.copyIn === run || machine.drained || machine.skipping) {
+      this.#copyAwaited = undefined;
+      return true;
+    }
+    if (type === TYPE.terminate) return true;
+    if (machine.open) toTarget.addMessage(encodeFlush());
+    return false;
+  }
+
+  /** Judges a text, once all it rests on is fresh. */
+  #judge(sql: string): (TextJudgement & { kind: 'judged' | 'unjudgeable' }) | typeof WAIT {
+    const { runtime, judge, machine } = this.#session;
+    if (sql.length > LONG_TEXT && this.#memo.parsed === undefined) {
+      const memo = this.#memo;
+      if (memo.parsing !== true) {
+        memo.parsing = true;
+        void runtime.parseOffLoop(sql).then((parsed) => {
+          memo.parsed = parsed;
+          this.#session.wake();
+        });
+      }
+      return WAIT;
+    }
+    if (!this.#freshness.ensure()) return WAIT;
+    if (!this.#statusKnown()) return WAIT;
+    const inTransaction = machine.status !== 'I' || machine.open;
+    const judgement = judge.judge(sql, inTransaction, this.#freshness.unsettled, this.#names(), this.#memo.parsed);
+    if (judgement.kind === 'unconfirmed') {
+      // Someone else's change of a name is on its way: its answer wakes us.
+      if (machine.drained) throw new Error('a name is unconfirmed although nothing is owed');
+      return WAIT;
+    }
+    return judgement;
+  }
+
+  /** Whether the transaction status that the target will have when this message arrives is known. */
+  #statusKnown(): boolean {
+    const { machine } = this.#session;
+    if (!machine.transactionPending) return true;
+    return this.#freshness.drained();
+  }
+
+  #names(): NameLookup {
+    const { statements, cursors, machine } = this.#session;
+    return {
+      prepared: (name) => {
+        const found = statements.lookup(name, machine.segment);
+        return found.kind === 'known' ? { kind: 'known', text: found.body.text } : found;
+      },
+      cursor: (name) => {
+        const found = cursors.lookup(name, machine.segment);
+        return found.kind === 'known' ? found.body.output : undefined;
+      },
+    };
+  }
+
+  /** The verdict's consequence: go on (with the approval that was used up), wait, or refuse. */
+  #settle(
+    judgement: TextJudgement & { kind: 'judged' },
+    sql: string,
+    judged: JudgedStatement | undefined,
+    parameters: HeldStatement['parameters'],
+  ): { readonly id?: string } | { readonly refusal: Refusal } | typeof WAIT {
+    const session = this.#session;
+    const { verdict } = judgement;
+    const refusal = refusalOf(verdict) ?? this.#overBudget(judgement) ?? maskedParameter(judged, parameters);
+    if (refusal !== undefined) {
+      this.#memo.hold?.withdraw('it may no longer run');
+      return { refusal };
+    }
+    if (verdict.kind !== 'approve') {
+      this.#memo.hold?.withdraw('it no longer needs an approval');
+      return {};
+    }
+    if (session.settingsPending > 0 && !this.#freshness.drained()) return WAIT;
+    const statement: HeldStatement = {
+      sql,
+      judgement,
+      verdict,
+      parameters,
+      inTransaction: session.machine.status !== 'I' || session.machine.open,
+    };
+    const hold = (this.#memo.hold ??= new Hold(session, statement));
+    const status = hold.advance(statement);
+    switch (status.kind) {
+      case 'waiting':
+        // What came before it must reach the client while this one waits.
+        this.#freshness.drained();
+        return WAIT;
+      case 'refused':
+        return { refusal: status.refusal };
+      case 'claimed':
+        return { id: status.approvalId };
+    }
+  }
+
+  #overBudget(judgement: TextJudgement & { kind: 'judged' }): Refusal | undefined {
+    const { control, principal, target } = this.#session;
+    if (this.#memo.spent === true) return undefined;
+    this.#memo.spent = true;
+    for (const [measure, amount] of [
+      ['statements', judgement.statements.length],
+      ['lookups', judgement.statements.reduce((sum, statement) => sum + statement.lookups, 0)],
+    ] as const) {
+      if (amount === 0) continue;
+      const spent = control.spend(principal, target.name, measure, amount);
+      if (!spent.ok)
+        return budgetUsedUp({ measure, limit: spent.limit, used: spent.used, renewsAt: new Date(spent.renewsAtMs).toISOString() });
+    }
+    return undefined;
+  }
+
+  /** Registers what the statement's success will change, and what must be read again after it. */
+  #start(
+    judged: JudgedStatement,
+    sql: string,
+    approval: string | undefined,
+    prepared?: Prepared,
+    resultFormats?: readonly (0 | 1)[],
+  ): StatementRun {
+    const { machine, statements, cursors, stale, clock, settings } = this.#session;
+    const session = this.#session;
+    session.statementCount += 1;
+    const run = new StatementRun({
+      number: session.statementCount,
+      judged,
+      startedUs: clock.monoUs(),
+      ...(prepared === undefined ? {} : { prepared }),
+      ...(resultFormats === undefined ? {} : { resultFormats }),
+      ...(approval === undefined ? {} : { approval }),
+    });
+    const { control } = judged.reading;
+    const segment = machine.segment;
+    if (control.prepare !== undefined) {
+      const body: Prepared = { text: control.prepare.bodyText, parameterTypes: [], source: sql };
+      run.changes.push(bookChange(statements, statements.propose({ kind: 'set', name: control.prepare.name, body, segment })));
+    }
+    if (control.deallocate !== undefined) {
+      const { name } = control.deallocate;
+      const change =
+        name === 'all' ? ({ kind: 'clear', keep: () => false, segment } as const) : ({ kind: 'delete', name, segment } as const);
+      run.changes.push(bookChange(statements, statements.propose(change)));
+    }
+    if (control.declareCursor !== undefined) {
+      const { name, hold } = control.declareCursor;
+      run.changes.push(bookChange(cursors, cursors.propose({ kind: 'set', name, body: { output: judged.output, hold }, segment })));
+    }
+    if (control.gatewaySetting !== undefined) {
+      const { name, value } = control.gatewaySetting;
+      session.settingsPending += 1;
+      let open = true;
+      const settle = () => {
+        if (open) session.settingsPending -= 1;
+        open = false;
+      };
+      run.changes.push({
+        confirm: () => {
+          settle();
+          if (name === 'sallyport.reason') settings.reason = value;
+          else if (name === 'sallyport.approval') settings.approval = value === 'failfast' ? 'failfast' : 'wait';
+          else settings.approvalId = value;
+        },
+        drop: settle,
+      });
+    }
+    const rollsBackTo = control.transaction === 'rollbackTo' && stale.touched;
+    if (control.dirtiesState || judged.facts.opaque || rollsBackTo) {
+      stale.state = true;
+      stale.touched = true;
+    }
+    if (judged.facts.opaque) stale.names = true;
+    if (control.dirtiesCatalog) stale.catalog = true;
+    if (!judged.plainRead) this.#durable = true;
+    if (control.copy?.direction === 'in') this.#copyAwaited = run;
+    return run;
+  }
+
+  #refuseSimple(refusal: Refusal): boolean {
+    const { machine, toClient, toTarget } = this.#session;
+    if (machine.drained && !machine.open && machine.status === 'I') {
+      toClient.addMessage(encodeRefusal(refusal));
+      toClient.addMessage(encodeReadyForQuery('I'));
+      this.#session.flushToClient();
+      return true;
+    }
+    // Something is open: a query that cannot succeed makes the target itself roll it back and say where it stands.
+    toTarget.addMessage(encodeQuery(FAILING_QUERY));
+    machine.sent({ kind: 'refusedQuery', refusal, failed: false });
+    return true;
+  }
+
+  #refuseExtended(refusal: Refusal): boolean {
+    const { machine, toTarget, failingStatement } = this.#session;
+    toTarget.addMessage(encodeFailingBind(failingStatement));
+    machine.sent({ kind: 'refusedBind', refusal });
+    return true;
+  }
+
+  #fatal(what: string): boolean {
+    this.#session.end(protocolViolation(what), what, true);
+    return true;
+  }
+}
+
+/** No grammar reads this, so that it fails in every state and does nothing in any. */
+const FAILING_QUERY = 'sallyport refused this statement';
+
+const EMPTY: JudgedStatement = {
+  reading: {
+    kind: 'empty',
+    startByte: 0,
+    endByte: 0,
+    effects: [],
+    facts: { unbounded: false, fullExport: false, rows: 0, maskedColumns: [], opaque: false },
+    uses: [],
+    writes: [],
+    sensitiveLiterals: [],
+    control: { dirtiesState: false, dirtiesCatalog: false },
+    plainRead: true,
+    reached: [],
+  },
+  verdict: { kind: 'permit', policies: [], reason: 'nothing runs' },
+  effects: [],
+  facts: { unbounded: false, fullExport: false, rows: 0, maskedColumns: [], opaque: false, inTransaction: false },
+  plainRead: true,
+  output: [],
+  writes: [],
+  lookups: 0,
+  executes: undefined,
+};
+
+const TYPE = {
+  bind: 0x42,
+  close: 0x43,
+  copyData: 0x64,
+  copyDone: 0x63,
+  copyFail: 0x66,
+  describe: 0x44,
+  execute: 0x45,
+  flush: 0x48,
+  functionCall: 0x46,
+  parse: 0x50,
+  query: 0x51,
+  sync: 0x53,
+  terminate: 0x58,
+} as const;
+
+export function refusalOf(verdict: Verdict): Refusal | undefined {
+  switch (verdict.kind) {
+    case 'permit':
+    case 'approve':
+      return undefined;
+    case 'block':
+      return blockedByPolicy(verdict.reason, verdict.policies);
+    case 'misuse': {
+      const first = verdict.uses[0];
+      return first === undefined
+        ? unjudgeable(verdict.reason)
+        : maskedUse({ column: first.columnName, use: first.use, allowed: first.allowed });
+    }
+    case 'unjudgeable':
+      return unjudgeable(verdict.reason, verdict.atByte);
+  }
+}
+
+/** A bound value that looks like one of our masks, on its way into the column that the mask came from. */
+function maskedParameter(judged: JudgedStatement | undefined, parameters: HeldStatement['parameters']): Refusal | undefined {
+  for (const write of judged?.writes ?? []) {
+    if (write.parameter === undefined) continue;
+    const value = parameters[write.parameter - 1]?.value;
+    if (value !== null && value !== undefined && looksLikeMask(Buffer.from(value).toString('utf8'))) {
+      return maskedUse({
+        column: write.columnName,
+        use: 'a write of a value that is itself a mask',
+        allowed: 'leaving the column out of the statement',
+      });
+    }
+  }
+  return undefined;
+}
+
+function boundParameters(bind: Bind, prepared: Prepared, buffer: Buffer): HeldStatement['parameters'] {
+  return bind.parameters.map((range, index) => ({
+    type: prepared.parameterTypes[index] ?? 0,
+    format: formatAt(bind.parameterFormats, index),
+    value: range === undefined ? null : buffer.subarray(range.start, range.end),
+  }));
+}
+
+export function withFormats(columns: readonly ColumnDescription[], formats: readonly (0 | 1)[]): readonly ColumnDescription[] {
+  return columns.map((column, index) => ({ ...column, format: formatAt(formats, index) }));
+}
+
+function gatewaySetting(judgement: TextJudgement & { kind: 'judged' }): { readonly name: string } | undefined {
+  for (const { reading } of judgement.statements) if (reading.control.gatewaySetting !== undefined) return reading.control.gatewaySetting;
+  return undefined;
+}
+
+/** The same SET with nothing in it: tag, order and errors stay PostgreSQL's own, the value does not leave us. */
+function withheldSetting(name: string): string {
+  return `SET ${name} = ''`;
+}
+
+/** Whether two demands ask for the same. */
+export function sameDemand(left: ApprovalDemand, right: ApprovalDemand): boolean {
+  return JSON.stringify(left) === JSON.stringify(right);
+}

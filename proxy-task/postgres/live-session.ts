@@ -1,0 +1,80 @@
+/** What the parts of one session share: who it is, what it knows, and how it speaks to either side. */
+import type { SessionRecorder } from '../../core/evidence/recorder.ts';
+import type { DetectorSet } from '../../core/masking/detectors.ts';
+import type { MaskKeys } from '../../core/masking/keyed.ts';
+import type { VerifyIdToken } from '../../core/approval/votes.ts';
+import type { Principal } from '../../core/principal.ts';
+import type { PostgresTarget } from '../../core/target.ts';
+import type { StatementJudge } from '../pipeline/authorize.ts';
+import type { ApprovalGate, Clock, Control } from '../ports.ts';
+import type { NameBook } from './prepared.ts';
+import type { OutputColumn } from '../../core/statement/sql/reading.ts';
+import type { Outbox } from './outbox.ts';
+import type { Refusal } from './refusal.ts';
+import type { DescribeSubject, Prepared, StatementRun } from './run.ts';
+import type { SessionMachine } from './session-machine.ts';
+import type { TargetRuntime } from './target-runtime.ts';
+
+export type Cursor = { readonly output: readonly OutputColumn[] | undefined; readonly hold: boolean };
+
+/** What the agent set with `SET sallyport.*` or `-c` (design §3). */
+export type GatewaySettings = { reason: string; approval: 'wait' | 'failfast'; approvalId: string };
+
+export interface LiveSession {
+  readonly id: string;
+  readonly writer: string;
+  readonly principal: Principal;
+  readonly target: PostgresTarget;
+  readonly runtime: TargetRuntime;
+  readonly judge: StatementJudge;
+  readonly machine: SessionMachine<StatementRun, Refusal, DescribeSubject>;
+  readonly statements: NameBook<Prepared>;
+  readonly portals: NameBook<StatementRun>;
+  readonly cursors: NameBook<Cursor>;
+  readonly recorder: SessionRecorder;
+  readonly gate: ApprovalGate;
+  readonly verifyIdToken: VerifyIdToken;
+  readonly control: Control;
+  readonly clock: Clock;
+  readonly keys: SessionKeys;
+  readonly settings: GatewaySettings;
+  readonly toTarget: Outbox;
+  readonly toClient: Outbox;
+  /** Detectors of the bundle that is in force. */
+  detectors(): DetectorSet;
+  /** Name of the prepared statement that never exists: what refused messages are replaced by. */
+  readonly failingStatement: string;
+  /** Link of the approval page of an id. */
+  approvalUrl(id: string): string;
+  /** What has to be read again before the next statement is judged. */
+  readonly stale: Staleness;
+  /** Statements numbered so far. */
+  statementCount: number;
+  releasedRows: number;
+  releasedBytes: number;
+  /** SET sallyport.* that the target has not confirmed yet. */
+  settingsPending: number;
+  /** Looks again at the client's message in hand: something it waited for may have happened. */
+  wake(): void;
+  /** Records and sends what is in `toClient`. */
+  flushToClient(): void;
+  /** Ends the session: the client is told, both connections close, the recording is sealed. */
+  end(refusal: Refusal | undefined, reason: string, abnormal: boolean): void;
+}
+
+export type SessionKeys = {
+  /** Keys the digests of requests and approvals. */
+  readonly digest: Uint8Array;
+  readonly masks: MaskKeys;
+};
+
+export type Staleness = {
+  /** search_path, role, settings or temporary objects may have changed. */
+  state: boolean;
+  /** The present transaction changed them: its end changes them again. */
+  touched: boolean;
+  /** DDL was sent; in a transaction it stays unsettled until that ends. */
+  catalog: boolean;
+  /** Code ran that may have changed the names of prepared statements behind our back. */
+  names: boolean;
+};

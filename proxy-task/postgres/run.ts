@@ -1,0 +1,72 @@
+import type { Hmac } from 'node:crypto';
+import type { JudgedStatement } from '../pipeline/authorize.ts';
+import type { Format } from './messages/bind.ts';
+import type { ColumnDescription } from './messages/row-description.ts';
+import type { Refusal } from './refusal.ts';
+import type { RowRelease } from './row-release.ts';
+import type { BookChange, Run } from './session-machine.ts';
+
+/** What a name of a prepared statement stands for. */
+export type Prepared = {
+  /** The SQL that runs: for SQL PREPARE, the text of its body. */
+  readonly text: string;
+  /** As declared in Parse; empty for SQL PREPARE. */
+  readonly parameterTypes: readonly number[];
+  /** As pg_prepared_statements shows it. */
+  readonly source: string;
+  /** Columns of its rows once the target has described it (formats not settled); undefined: not yet. */
+  columns?: readonly ColumnDescription[];
+};
+
+/** One execution of one judged statement: from the moment it was sent until the target said how it ended. */
+export class StatementRun implements Run {
+  readonly number: number;
+  readonly judged: JudgedStatement;
+  readonly changes: BookChange[] = [];
+  readonly movesTransaction: boolean;
+  readonly startedUs: number;
+  /** Where its columns come from, when it is an execution of a prepared statement. */
+  readonly prepared: Prepared | undefined;
+  readonly resultFormats: readonly Format[];
+  /** Id of the approval that it used up. */
+  readonly approval: string | undefined;
+  /** Columns with settled types; undefined until described. */
+  columns: readonly ColumnDescription[] | undefined;
+  release: RowRelease | undefined;
+  rows = 0;
+  bytes = 0;
+  spentRows = 0;
+  spentBytes = 0;
+  /** Pattern matches that were replaced in its rows. */
+  detected = 0;
+  /** Rows were released since the last `rows.released`. */
+  unreported = false;
+  copyBytes = 0;
+  copyRows = 0;
+  /** Keyed digest over the data that the client sent into COPY. */
+  copyDigest: Hmac | undefined;
+  /** Set when a cap or budget ended the release of its rows: what the client is told instead of its end. */
+  capped: Refusal | undefined;
+  /** The target said how it ended. */
+  ended = false;
+
+  constructor(options: {
+    readonly number: number;
+    readonly judged: JudgedStatement;
+    readonly startedUs: number;
+    readonly prepared?: Prepared;
+    readonly resultFormats?: readonly Format[];
+    readonly approval?: string;
+  }) {
+    this.number = options.number;
+    this.judged = options.judged;
+    this.movesTransaction = options.judged.reading.control.transaction !== undefined || options.judged.facts.opaque;
+    this.startedUs = options.startedUs;
+    this.prepared = options.prepared;
+    this.resultFormats = options.resultFormats ?? [];
+    this.approval = options.approval;
+  }
+}
+
+/** What a Describe asked about. */
+export type DescribeSubject = { readonly run?: StatementRun; readonly prepared?: Prepared | undefined };

@@ -1,0 +1,212 @@
+/** What a session records of its statements: the verdict, the intent before the bytes go out, and what the client sent. */
+import { createHmac } from 'node:crypto';
+import { redactText } from '../../core/masking/detectors.ts';
+import type { JudgedStatement } from '../pipeline/authorize.ts';
+import type { HeldStatement } from './hold.ts';
+import type { LiveSession } from './live-session.ts';
+import type { Refusal } from './refusal.ts';
+import type { StatementRun } from './run.ts';
+
+/** Longer texts are cut in the recording; their length and digest say what is missing. */
+const MAX_RECORDED_TEXT = 64 * 1024;
+const MAX_RECORDED_PARAMETER = 1024;
+const MAX_CACHED = 512;
+/** Statements whose text may hold a password are recorded without it. */
+const SECRET_KINDS = new Set([
+  'createRole',
+  'alterRole',
+  'createUserMapping',
+  'alterUserMapping',
+  'createSubscription',
+  'alterSubscription',
+  'createForeignServer',
+  'alterForeignServer',
+]);
+
+type Protocol = 'simple' | 'extended';
+type TextRecord = { readonly text: string; readonly textBytes: number; readonly digest: string };
+
+export class StatementRecord {
+  readonly #session: LiveSession;
+  readonly #texts = new Map<string, TextRecord>();
+
+  constructor(session: LiveSession) {
+    this.#session = session;
+  }
+
+  /** The verdict and the intent: appended before the bytes go upstream. */
+  sent(run: StatementRun, sql: string, protocol: Protocol, parameters: HeldStatement['parameters']): void {
+    const { recorder } = this.#session;
+    this.#judged(run.number, run.judged, sql, protocol, parameters, undefined);
+    if (run.approval !== undefined) recorder.append({ type: 'approval.claimed', statement: run.number, approval: run.approval });
+    recorder.append(
+      run.approval === undefined
+        ? { type: 'statement.sent', statement: run.number }
+        : { type: 'statement.sent', statement: run.number, approval: run.approval },
+    );
+  }
+
+  refused(statements: readonly JudgedStatement[], sql: string, protocol: Protocol, refusal: Refusal): void {
+    for (const judged of statements) {
+      this.#session.statementCount += 1;
+      this.#judged(this.#session.statementCount, judged, sql, protocol, [], refusal);
+    }
+    this.#session.recorder.append({
+      type: 'error',
+      code: refusal.code,
+      severity: refusal.severity,
+      message: refusal.message,
+      from: 'gateway',
+    });
+  }
+
+  unjudged(sql: string, protocol: Protocol, reason: string): void {
+    const session = this.#session;
+    session.statementCount += 1;
+    const { digest, text, textBytes } = this.#text(sql, sql, []);
+    session.recorder.append({
+      type: 'statement.judged',
+      statement: session.statementCount,
+      digest,
+      text,
+      textBytes,
+      protocol,
+      decision: 'block',
+      code: 'ZG014',
+      reason,
+      policies: [],
+      bundle: session.judge.view.bundle.version,
+      effects: [],
+      facts: { unbounded: false, fullExport: false, rows: -1, opaque: true, inTransaction: false },
+      masked: [],
+    });
+  }
+
+  copyData(run: StatementRun, _buffer: Buffer, start: number, end: number): void {
+    run.copyBytes += end - start;
+    run.copyRows += 1;
+    run.copyDigest ??= createHmac('sha256', this.#session.keys.digest);
+    run.copyDigest.update(_buffer.subarray(start, end));
+  }
+
+  copyEnd(run: StatementRun): void {
+    this.#session.recorder.append({
+      type: 'copy.received',
+      statement: run.number,
+      bytes: run.copyBytes,
+      rows: run.copyRows,
+      sha256: run.copyDigest?.digest('hex') ?? '',
+    });
+    run.copyDigest = undefined;
+  }
+
+  #judged(
+    statement: number,
+    judged: JudgedStatement,
+    sql: string,
+    protocol: Protocol,
+    parameters: HeldStatement['parameters'],
+    refusal: Refusal | undefined,
+  ): void {
+    const { recorder, judge, settings, detectors } = this.#session;
+    const { reading, facts, verdict } = judged;
+    const own =
+      sql.length === reading.endByte && reading.startByte === 0
+        ? sql
+        : Buffer.from(sql).subarray(reading.startByte, reading.endByte).toString('utf8');
+    const recorded = this.#text(sql, own, SECRET_KINDS.has(reading.kind) ? 'secret' : reading.sensitiveLiterals, reading.startByte);
+    const decision = verdict.kind === 'permit' || verdict.kind === 'approve' ? verdict.kind : 'block';
+    const hidden = new Set(judged.writes.map((write) => write.parameter));
+    const set = parameters.length === 0 ? undefined : detectors.call(this.#session);
+    recorder.append({
+      type: 'statement.judged',
+      statement,
+      digest: parameters.length === 0 ? recorded.digest : this.#withParameters(recorded.digest, parameters),
+      text: recorded.text,
+      textBytes: recorded.textBytes,
+      protocol,
+      ...(set === undefined
+        ? {}
+        : { parameters: parameters.map((parameter, index) => (hidden.has(index + 1) ? '[masked]' : shown(parameter, set))) }),
+      decision: refusal === undefined ? decision : 'block',
+      ...(refusal === undefined ? {} : { code: refusal.code }),
+      reason: refusal?.message ?? verdict.reason,
+      policies: 'policies' in verdict ? verdict.policies : [],
+      bundle: judge.view.bundle.version,
+      effects: judged.effects,
+      facts: {
+        unbounded: facts.unbounded,
+        fullExport: facts.fullExport,
+        rows: facts.rows,
+        opaque: facts.opaque,
+        inTransaction: facts.inTransaction,
+      },
+      masked: facts.maskedColumns,
+      ...(settings.reason === '' ? {} : { reasonGiven: settings.reason }),
+    });
+  }
+
+  /** Redacted text and keyed digest of one statement, by the whole message's text and its place in it. */
+  #text(sql: string, own: string, literals: JudgedStatement['reading']['sensitiveLiterals'] | 'secret', startByte = 0): TextRecord {
+    const key = `${startByte} ${sql}`;
+    const known = this.#texts.get(key);
+    if (known !== undefined) return known;
+    const textBytes = Buffer.byteLength(own);
+    let text = own;
+    if (literals === 'secret') text = '[withheld: it may hold a password]';
+    else if (literals.length > 0) text = withoutLiterals(own, literals, startByte);
+    if (text.length > MAX_RECORDED_TEXT) text = text.slice(0, MAX_RECORDED_TEXT);
+    const digest = createHmac('sha256', this.#session.keys.digest).update(own).digest('hex');
+    const record = { text: redactText(text, this.#session.detectors()), textBytes, digest };
+    if (this.#texts.size >= MAX_CACHED) this.#texts.clear();
+    if (sql.length <= MAX_RECORDED_TEXT) this.#texts.set(key, record);
+    return record;
+  }
+
+  #withParameters(digest: string, parameters: HeldStatement['parameters']): string {
+    const hmac = createHmac('sha256', this.#session.keys.digest).update(digest);
+    for (const { format, value } of parameters) {
+      hmac.update(`${format}:${value?.length ?? -1}:`);
+      if (value !== null) hmac.update(value);
+    }
+    return hmac.digest('hex');
+  }
+}
+
+/** A parameter as recorded and shown to approvers: text through the detectors, binary by its length. */
+export function shown(parameter: HeldStatement['parameters'][number], detectors: Parameters<typeof redactText>[1]): string | null {
+  if (parameter.value === null) return null;
+  if (parameter.format === 1)
+    return binaryShown(parameter.type, Buffer.from(parameter.value.buffer, parameter.value.byteOffset, parameter.value.byteLength));
+  const text = Buffer.from(
+    parameter.value.buffer,
+    parameter.value.byteOffset,
+    Math.min(parameter.value.byteLength, MAX_RECORDED_PARAMETER),
+  ).toString('utf8');
+  return redactText(parameter.value.byteLength > MAX_RECORDED_PARAMETER ? `${text}…` : text, detectors);
+}
+
+const INT8 = 20;
+const INT2 = 21;
+const INT4 = 23;
+
+function binaryShown(type: number, value: Buffer): string {
+  if (type === INT4 && value.length === 4) return String(value.readInt32BE());
+  if (type === INT2 && value.length === 2) return String(value.readInt16BE());
+  if (type === INT8 && value.length === 8) return String(value.readBigInt64BE());
+  return `[${value.length} bytes in binary]`;
+}
+
+function withoutLiterals(own: string, literals: JudgedStatement['reading']['sensitiveLiterals'], startByte: number): string {
+  const bytes = Buffer.from(own);
+  const pieces: string[] = [];
+  let at = 0;
+  for (const literal of literals.toSorted((a, b) => a.startByte - b.startByte)) {
+    const from = literal.startByte - startByte;
+    if (from < at) continue;
+    pieces.push(bytes.subarray(at, from).toString('utf8'), "'[masked]'");
+    at = literal.endByte - startByte;
+  }
+  pieces.push(bytes.subarray(at).toString('utf8'));
+  return pieces.join('');
+}
