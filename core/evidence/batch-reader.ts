@@ -67,7 +67,7 @@ export class BatchReader {
       return chunk.length;
     }
     const head = { parsed, hash: sha256('sha256', line, 'hex'), lineBytes: line.length + 1 };
-    if (parsed.content === undefined) this.settle(head, true);
+    if (parsed.content?.kept !== true) this.settle(head, true);
     else {
       this.head = head;
       this.contentLeft = parsed.content.bytes;
@@ -96,9 +96,10 @@ export class BatchReader {
 
   private settle({ parsed, hash, lineBytes }: NonNullable<typeof this.head>, contentIntact: boolean): void {
     const contentBytes = parsed.content?.bytes ?? 0;
+    const contentKept = parsed.content?.kept === true;
     const atByte = this.end;
-    this.end = atByte + lineBytes + (contentBytes > 0 ? contentBytes + 1 : 0);
+    this.end = atByte + lineBytes + (contentKept ? contentBytes + 1 : 0);
     const { owner, batch, prev, events } = parsed;
-    this.sink.batch({ owner, batch, prev, hash, atByte, endByte: this.end, events, contentBytes, contentIntact });
+    this.sink.batch({ owner, batch, prev, hash, atByte, endByte: this.end, events, contentBytes, contentKept, contentIntact });
   }
 }

@@ -4,7 +4,8 @@
  *     {"batch":7,"content":{"bytes":12,"sha256":"…"},"events":[…],"prev":"…","session":"…"}\n
  *     <12 bytes>\n
  *
- * The hash of a batch is SHA-256 over its line without the line feed; `prev` is that of the batch before, so the lines
+ * Where a target records digests only, `"kept":false` stands in `content`, and no bytes follow: count and hash say what was
+ * released. The hash of a batch is SHA-256 over its line without the line feed; `prev` is that of the batch before, so the lines
  * are a chain, and the content hangs on it by its own hash. Sessions and the spines of writers share this form.
  */
 export type Owner = { readonly kind: 'session' | 'writer'; readonly id: string };
@@ -15,15 +16,17 @@ export const NO_BATCH = '0'.repeat(64);
 /** Longer lines are not read: a bound on what a forged file can make the verifier keep in memory. */
 export const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
+export type ContentRef = {
+  readonly bytes: number;
+  readonly sha256: string;
+  /** Whether the bytes follow the line. */
+  readonly kept: boolean;
+};
+
 /** The line of a batch without its line feed. `events` is the inside of the array, already canonical. */
-export function batchLine(
-  owner: Owner,
-  batch: number,
-  prev: string,
-  events: string,
-  content?: { readonly bytes: number; readonly sha256: string },
-): string {
-  const hangs = content === undefined ? '' : `"content":{"bytes":${content.bytes},"sha256":"${content.sha256}"},`;
+export function batchLine(owner: Owner, batch: number, prev: string, events: string, content?: ContentRef): string {
+  const kept = content?.kept === false ? '"kept":false,' : '';
+  const hangs = content === undefined ? '' : `"content":{"bytes":${content.bytes},${kept}"sha256":"${content.sha256}"},`;
   return `{"batch":${batch},${hangs}"events":[${events}],"prev":"${prev}","${owner.kind}":"${owner.id}"}`;
 }
 
@@ -38,7 +41,9 @@ export type FoundBatch = {
   readonly endByte: number;
   readonly events: readonly FoundEvent[];
   readonly contentBytes: number;
-  /** Whether the content has the hash that the line names. */
+  /** Whether the content stands in the file. */
+  readonly contentKept: boolean;
+  /** Whether content that stands in the file has the hash that the line names. */
   readonly contentIntact: boolean;
 };
 
@@ -50,7 +55,7 @@ export type BatchHead = {
   readonly batch: number;
   readonly prev: string;
   readonly events: readonly FoundEvent[];
-  readonly content: { readonly bytes: number; readonly sha256: string } | undefined;
+  readonly content: ContentRef | undefined;
 };
 
 /** Undefined where the line is not that of a batch. */
@@ -69,9 +74,10 @@ export function parseBatchLine(line: string): BatchHead | undefined {
   if (owner === undefined) return undefined;
   if (content === undefined) return { owner, batch, prev, events, content };
   if (!isRecord(content)) return undefined;
-  const { bytes, sha256 } = content;
+  const { bytes, sha256, kept } = content;
+  if (kept !== undefined && kept !== false) return undefined;
   if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 1 || !isHash(sha256)) return undefined;
-  return { owner, batch, prev, events, content: { bytes, sha256 } };
+  return { owner, batch, prev, events, content: { bytes, sha256, kept: kept === undefined } };
 }
 
 function ownerOf(session: unknown, writer: unknown): Owner | undefined {

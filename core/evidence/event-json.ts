@@ -12,66 +12,69 @@ export type Stamp = {
 
 type EventType = SessionEvent['type'];
 
-/** Every key that an event may have besides those of its stamp, sorted by code units. */
-export const EVENT_KEYS: { readonly [T in EventType]: readonly string[] } = {
-  'session.opened': [
-    'applicationName',
-    'bundle',
-    'database',
-    'label',
-    'policies',
-    'principal',
-    'protocol',
-    'serverVersion',
-    'session',
-    'source',
-    'target',
-    'tls',
-    'type',
-    'writer',
-  ],
-  'session.refused': ['label', 'principal', 'reason', 'source', 'target', 'type'],
-  'credential.issued': ['credential', 'role', 'type'],
-  'statement.judged': [
-    'bundle',
-    'code',
-    'decision',
-    'digest',
-    'effects',
-    'facts',
-    'masked',
-    'parameters',
-    'policies',
-    'protocol',
-    'reason',
-    'reasonGiven',
-    'statement',
-    'text',
-    'textBytes',
-    'type',
-  ],
-  'statement.sent': ['approval', 'statement', 'type'],
-  'rows.released': ['bytes', 'detected', 'masked', 'rows', 'sha256', 'statement', 'type'],
-  'statement.completed': ['durationUs', 'outcome', 'rows', 'statement', 'tag', 'type'],
-  error: ['code', 'from', 'message', 'severity', 'statement', 'type'],
-  'copy.received': ['bytes', 'rows', 'sha256', 'statement', 'type'],
-  'approval.requested': ['approval', 'digest', 'expiresAt', 'mode', 'statement', 'type'],
-  'approval.decided': ['approval', 'approvers', 'bundle', 'outcome', 'reason', 'requestBundle', 'type'],
-  'approval.claimed': ['approval', 'statement', 'type'],
-  transaction: ['status', 'type'],
-  'bundle.changed': ['from', 'to', 'type'],
-  setting: ['name', 'type', 'value'],
-  'cancel.requested': ['statement', 'type'],
-  'session.closed': ['abnormal', 'bytes', 'code', 'reason', 'rows', 'statements', 'type'],
+/** Every key that an event may have besides those of its stamp; the compiler holds it against the events. */
+const KEYS: { readonly [T in EventType]: Readonly<Record<keyof Extract<SessionEvent, { readonly type: T }>, true>> } = {
+  'session.opened': {
+    applicationName: true,
+    bundle: true,
+    database: true,
+    label: true,
+    policies: true,
+    principal: true,
+    protocol: true,
+    serverVersion: true,
+    session: true,
+    source: true,
+    target: true,
+    tls: true,
+    type: true,
+    writer: true,
+  },
+  'session.refused': { label: true, principal: true, reason: true, source: true, target: true, type: true },
+  'credential.issued': { credential: true, role: true, type: true },
+  'statement.judged': {
+    bundle: true,
+    code: true,
+    decision: true,
+    digest: true,
+    effects: true,
+    facts: true,
+    masked: true,
+    parameters: true,
+    policies: true,
+    protocol: true,
+    reason: true,
+    reasonGiven: true,
+    statement: true,
+    text: true,
+    textBytes: true,
+    type: true,
+  },
+  'statement.sent': { approval: true, statement: true, type: true },
+  'rows.released': { bytes: true, detected: true, masked: true, rows: true, statement: true, type: true },
+  'statement.completed': { durationUs: true, outcome: true, rows: true, statement: true, tag: true, type: true },
+  error: { code: true, from: true, message: true, severity: true, statement: true, type: true },
+  'copy.received': { bytes: true, rows: true, sha256: true, statement: true, type: true },
+  'approval.requested': { approval: true, digest: true, expiresAt: true, mode: true, statement: true, type: true },
+  'approval.decided': { approval: true, approvers: true, bundle: true, outcome: true, reason: true, requestBundle: true, type: true },
+  'approval.claimed': { approval: true, statement: true, type: true },
+  transaction: { status: true, type: true },
+  'bundle.changed': { from: true, to: true, type: true },
+  setting: { name: true, type: true, value: true },
+  'cancel.requested': { statement: true, type: true },
+  'session.closed': { abnormal: true, bytes: true, code: true, reason: true, rows: true, statements: true, type: true },
 };
+
+/** The types of session events. */
+export const EVENT_TYPES: readonly string[] = Object.keys(KEYS);
 
 type Field = { readonly key: string; readonly prefix: string };
 
 /** The keys of an event with those of its stamp in their places, each with its JSON written once. */
 const FIELDS = new Map<string, readonly Field[]>(
-  Object.entries(EVENT_KEYS).map(([type, keys]) => [
+  Object.entries(KEYS).map(([type, keys]) => [
     type,
-    [...keys, 'at', 'monoUs', 'seq'].sort().map((key) => ({ key, prefix: `${JSON.stringify(key)}:` })),
+    [...Object.keys(keys), 'at', 'monoUs', 'seq'].sort().map((key) => ({ key, prefix: `${JSON.stringify(key)}:` })),
   ]),
 );
 

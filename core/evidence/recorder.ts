@@ -8,8 +8,11 @@ export class RecorderUnavailable extends SallyportError {
 }
 
 export interface Recorder {
-  /** Starts the recording of one session; its first event must be `session.opened`. Throws RecorderUnavailable. */
-  open(sessionId: string): SessionRecorder;
+  /**
+   * Starts the recording of one session; its first event must be `session.opened`. With `digest`, released bytes are
+   * counted and hashed but not kept (`recordRows` of the target). Throws RecorderUnavailable.
+   */
+  open(sessionId: string, rows?: 'rows' | 'digest'): SessionRecorder;
   /** Records what has no session: refused logins. Never throws; a failure makes the next `open` throw. */
   recordRefusal(event: SessionEvent & { readonly type: 'session.refused' }): void;
 }

@@ -15,7 +15,7 @@ const SPINE_BUFFER_BYTES = 64 * 1024;
 /** A file whose name ends in a size of the tree. */
 export type SizedFile = { readonly path: string; readonly size: number };
 
-type Spine = { readonly cursor: ChainCursor; readonly chain: ChainCheck; covered: number };
+type Spine = { readonly cursor: ChainCursor; readonly chain: ChainCheck; leafed: number; covered: number };
 
 export type SpineParts = {
   readonly source: EvidenceSource;
@@ -66,16 +66,15 @@ export class SpineCheck {
       await this.checkCheckpoint(file);
     }
     this.checkKept();
-    const covered = new Map([...this.spines].map(([writer, spine]) => [writer, spine.covered]));
     const uncovered = await this.drain();
     await this.checkCheckpointNames(new Map(checkpoints.map(({ size, path }) => [size, path])));
-    return { leaves: this.tree.size, uncovered, newest: this.newest, openWriters: this.checkEnds(covered) };
+    return { leaves: this.tree.size, uncovered, newest: this.newest, openWriters: this.checkEnds() };
   }
 
   private async openSpine(writer: string): Promise<void> {
     const cursor = await openChain(this.parts.source, writerPath(writer), Buffer.allocUnsafe(SPINE_BUFFER_BYTES));
     if (cursor === undefined) return;
-    this.spines.set(writer, { cursor, chain: new ChainCheck({ kind: 'writer', id: writer }, this.parts.findings), covered: 0 });
+    this.spines.set(writer, { cursor, chain: new ChainCheck({ kind: 'writer', id: writer }, this.parts.findings), leafed: 0, covered: 0 });
     this.parts.ledger.writer(writer);
   }
 
@@ -128,7 +127,7 @@ export class SpineCheck {
     else if (batch.batch !== leaf.batch || batch.hash !== leaf.hash) {
       findings.notIntact(spine.cursor.path, `the batch is not the one that ${path} names at byte ${atByte}`, placeOfBatch(batch));
     }
-    spine.covered = spine.chain.head.batch + 1;
+    spine.leafed = spine.chain.head.batch + 1;
   }
 
   private async advance(writer: string, spine: Spine): Promise<Awaited<ReturnType<ChainCursor['next']>>> {
@@ -160,6 +159,7 @@ export class SpineCheck {
         findings.notIntact(path, 'its root is not that of the leaves: a leaf or the checkpoint was changed');
       }
     }
+    if (size === this.tree.size) for (const spine of this.spines.values()) spine.covered = spine.leafed;
     this.newest = { path, checkpoint };
   }
 
@@ -176,7 +176,8 @@ export class SpineCheck {
   private async drain(): Promise<number> {
     let uncovered = 0;
     for (const [writer, spine] of this.spines) {
-      while ((await this.advance(writer, spine)) !== undefined) uncovered += 1;
+      while ((await this.advance(writer, spine)) !== undefined);
+      uncovered += spine.chain.head.batch + 1 - spine.covered;
       this.ends.set(writer, await spine.cursor.finish());
     }
     this.parts.ledger.finish();
@@ -202,7 +203,7 @@ export class SpineCheck {
     }
   }
 
-  private checkEnds(covered: ReadonlyMap<string, number>): string[] {
+  private checkEnds(): string[] {
     const { ledger, findings } = this.parts;
     const open: string[] = [];
     for (const [writer, { opened, closed, fence, namedAt }] of ledger.writers) {
@@ -223,7 +224,7 @@ export class SpineCheck {
           findings.notIntact(path, `the spine goes on behind batch ${at.batch}, where a later writer ended it`);
         else if (at.hash !== head.hash) findings.notIntact(path, `batch ${at.batch} is not the one that a later writer found`);
       }
-      if (closed && (covered.get(writer) ?? 0) <= head.batch) {
+      if (closed && spine.covered <= head.batch) {
         findings.notComplete('checkpoints', `the writer ${writer} closed, but no checkpoint is over its end`);
       }
       if (!opened && head.batch >= 0) findings.notIntact(path, 'the spine does not start with writer.opened');

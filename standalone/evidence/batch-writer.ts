@@ -31,14 +31,14 @@ export class BatchWriter {
   }
 
   /** Number of bytes written. Throws what the file throws; nothing may be written to the file after that. */
-  write(file: AppendFile, events: string, content?: Buffer): number {
-    const hangs = content === undefined ? undefined : { bytes: content.length, sha256: sha256('sha256', content, 'hex') };
+  write(file: AppendFile, events: string, content?: Buffer, kept = true): number {
+    const hangs = content === undefined ? undefined : { bytes: content.length, sha256: sha256('sha256', content, 'hex'), kept };
     const line = this.encode(batchLine(this.owner, this.next, this.prev, events, hangs));
     const hash = sha256('sha256', line.subarray(0, -1), 'hex');
-    file.write(content === undefined ? [line] : [line, content, LINE_FEED]);
+    file.write(content === undefined || !kept ? [line] : [line, content, LINE_FEED]);
     this.prev = hash;
     this.next += 1;
-    return line.length + (content === undefined ? 0 : content.length + 1);
+    return line.length + (content === undefined || !kept ? 0 : content.length + 1);
   }
 
   private encode(text: string): Buffer {

@@ -88,9 +88,9 @@ class FileRecorderRun implements FileRecorder {
     return this.writer.id;
   }
 
-  open(sessionId: string): SessionRecorder {
+  open(sessionId: string, rows: 'rows' | 'digest' = 'rows'): SessionRecorder {
     if (!isId(sessionId)) throw new Error('a session id is of letters, digits, _ and -');
-    return new SessionWriter(sessionId, this.working(), this.pool);
+    return new SessionWriter(sessionId, this.working(), this.pool, rows === 'rows');
   }
 
   recordRefusal(event: SessionEvent & { readonly type: 'session.refused' }): void {

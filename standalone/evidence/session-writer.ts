@@ -23,6 +23,7 @@ export class SessionWriter implements SessionRecorder {
   private readonly writer: Writer;
   private readonly pool: ContentPool;
   private readonly day: string;
+  private readonly keepContent: boolean;
   private readonly chain: BatchWriter;
   private file: AppendFile;
   private segment = 0;
@@ -41,7 +42,8 @@ export class SessionWriter implements SessionRecorder {
   private acknowledgements: Acknowledgement[] = [];
 
   /** The spine's entry is written before the file appears. Throws RecorderUnavailable. */
-  constructor(id: string, writer: Writer, pool: ContentPool) {
+  constructor(id: string, writer: Writer, pool: ContentPool, keepContent: boolean) {
+    this.keepContent = keepContent;
     this.id = id;
     this.writer = writer;
     this.pool = pool;
@@ -148,7 +150,7 @@ export class SessionWriter implements SessionRecorder {
     if (this.writer.failure === undefined) {
       try {
         this.rollSegment();
-        this.segmentBytes += this.chain.write(this.file, events, content);
+        this.segmentBytes += this.chain.write(this.file, events, content, this.keepContent);
         this.contentTotal += this.contentEnd;
       } catch (cause) {
         this.writer.fail(cause);
