@@ -4,8 +4,8 @@ import { clientFrameLimits, FrameSplitter, HEADER_BYTES, upstreamFrameLimits } f
 import { encodeMessage } from '../../../proxy-task/postgres/messages/message-writer.ts';
 
 const LIMITS = clientFrameLimits(100_000);
-const CLIENT_TYPES = [...'QPBDECHSFdcfXp'];
-const UPSTREAM_TYPES = [...'RKSZTDCIEN123nstAGHWdcVv'];
+const CLIENT_TYPES = Array.from('QPBDECHSFdcfXp');
+const UPSTREAM_TYPES = Array.from('RKSZTDCIEN123nstAGHWdcVv');
 
 type Seen = { type: string; body: string };
 
