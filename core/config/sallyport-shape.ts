@@ -1,0 +1,60 @@
+/** What `sallyport.schema.json` accepts, in TypeScript's words. */
+import type { Budget } from '../target.ts';
+
+export type SallyportFile = {
+  readonly listeners?: { readonly postgres?: ListenerFile; readonly api?: ListenerFile };
+  readonly issuers: readonly IssuerFile[];
+  readonly agents?: readonly AgentFile[];
+  readonly approverGroups?: Readonly<Record<string, string>>;
+  readonly targets: readonly TargetFile[];
+  readonly limits?: LimitsFile;
+  readonly recording?: { readonly rows?: 'rows' | 'digest'; readonly retention?: string };
+};
+
+export type ListenerFile = {
+  readonly host?: string;
+  readonly port?: number;
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  /** On the API's listener only. */
+  readonly publicUrl?: string;
+};
+
+export type IssuerFile = {
+  readonly name: string;
+  readonly issuer: string;
+  readonly audience: string;
+  readonly audienceClaim?: string;
+  readonly algorithms?: readonly string[];
+  readonly jwksUri?: string;
+  readonly keys?: readonly Readonly<Record<string, unknown>>[];
+  readonly groupsClaim?: string;
+  readonly groupsAre?: 'human' | 'delegated';
+  readonly personClaim?: string;
+  readonly clockSkew?: string;
+  readonly approverClientIds?: readonly string[];
+};
+
+export type AgentFile = { readonly name: string; readonly owner?: string; readonly groups?: readonly string[] };
+
+export type TargetFile = {
+  readonly name: string;
+  readonly kind?: 'postgres';
+  readonly host: string;
+  readonly port?: number;
+  readonly database?: string;
+  readonly user: string;
+  readonly tls?: { readonly mode: 'verify-full' | 'disable'; readonly caFile?: string; readonly serverName?: string };
+  readonly credential: string;
+  readonly limits?: LimitsFile;
+  readonly readsUnrecorded?: boolean;
+  readonly recordRows?: 'rows' | 'digest';
+};
+
+export type LimitsFile = {
+  readonly maxRows?: number;
+  readonly maxBytes?: number;
+  readonly maxStatementBytes?: number;
+  readonly maxSession?: string;
+  readonly idle?: string;
+  readonly budgets?: readonly Budget[];
+};
