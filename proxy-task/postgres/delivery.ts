@@ -18,7 +18,7 @@ import { decodeReadyForQuery } from './messages/ready-for-query.ts';
 import { decodeRowDescription } from './messages/row-description.ts';
 import { budgetUsedUp, capHit, encodeRefusal, reconnect, type Refusal } from './refusal.ts';
 import { RowRelease } from './row-release.ts';
-import { type DescribeSubject, type StatementRun } from './run.ts';
+import type { DescribeSubject, StatementRun } from './run.ts';
 import { ClaimOutcomes } from './claim-outcomes.ts';
 import { PINNED_PARAMETERS } from './upstream.ts';
 
@@ -157,13 +157,13 @@ export class Delivery {
 
   /** Rows and bytes of a chunk against the budgets of the principal. */
   #spend(run: StatementRun): void {
-    const { control, principal, target } = this.#session;
+    const { budgets } = this.#session;
     for (const [measure, amount] of [
       ['rows', run.rows - run.spentRows],
       ['bytes', run.bytes - run.spentBytes],
     ] as const) {
       if (amount <= 0) continue;
-      const spent = control.spend(principal, target.name, measure, amount);
+      const spent = budgets.spend(measure, amount);
       if (!spent.ok && run.capped === undefined) {
         const details = { measure, limit: spent.limit, used: spent.used, renewsAt: new Date(spent.renewsAtMs).toISOString() };
         this.#cap(run, budgetUsedUp(details, executedBy(run)));

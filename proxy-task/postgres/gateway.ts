@@ -44,6 +44,8 @@ export type GatewayOptions = {
   /** The buffer that all sessions read their target's bytes into. */
   readonly sharedBuffer: Buffer;
   readonly approvalUrl: (id: string) => string;
+  /** A session began, and the operator may want to list it. */
+  readonly onOpened: (id: string, known: { readonly target: string; readonly source: string }) => void;
   /** For the operator's log: never holds tokens, secrets or rows. */
   readonly onError: (error: unknown) => void;
 };
@@ -179,6 +181,7 @@ export class PostgresGateway {
         ]),
       );
       session.start();
+      this.#options.onOpened(id, { target: target.name, source: candidate.remoteAddress });
     } catch (error) {
       this.#abandon(upstream, runtime);
       if (slot !== undefined) this.#options.cancelKeys.release(slot);

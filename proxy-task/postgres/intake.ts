@@ -423,7 +423,7 @@ export class Intake {
   }
 
   #overBudget(judgement: TextJudgement & { kind: 'judged' }): Refusal | undefined {
-    const { control, principal, target } = this.#session;
+    const { budgets } = this.#session;
     if (this.#memo.spent === true) return undefined;
     this.#memo.spent = true;
     for (const [measure, amount] of [
@@ -431,7 +431,7 @@ export class Intake {
       ['lookups', judgement.statements.reduce((sum, statement) => sum + statement.lookups, 0)],
     ] as const) {
       if (amount === 0) continue;
-      const spent = control.spend(principal, target.name, measure, amount);
+      const spent = budgets.spend(measure, amount);
       if (!spent.ok)
         return budgetUsedUp({ measure, limit: spent.limit, used: spent.used, renewsAt: new Date(spent.renewsAtMs).toISOString() });
     }
@@ -465,8 +465,7 @@ export class Intake {
     }
     if (control.deallocate !== undefined) {
       const { name } = control.deallocate;
-      const change =
-        name === 'all' ? ({ kind: 'clear', keep: () => false, segment } as const) : ({ kind: 'delete', name, segment } as const);
+      const change = name === 'all' ? ({ kind: 'clear', segment } as const) : ({ kind: 'delete', name, segment } as const);
       run.changes.push(bookChange(statements, statements.propose(change)));
     }
     if (control.declareCursor !== undefined) {

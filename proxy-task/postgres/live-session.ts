@@ -6,7 +6,8 @@ import type { VerifyIdToken } from '../../core/approval/votes.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { PostgresTarget } from '../../core/target.ts';
 import type { StatementJudge } from '../pipeline/authorize.ts';
-import type { ApprovalGate, Clock, Control } from '../ports.ts';
+import type { SessionBudgets } from '../pipeline/session-budgets.ts';
+import type { ApprovalGate, Clock } from '../ports.ts';
 import type { NameBook } from './prepared.ts';
 import type { OutputColumn } from '../../core/statement/sql/reading.ts';
 import type { Outbox } from './outbox.ts';
@@ -34,7 +35,7 @@ export interface LiveSession {
   readonly recorder: SessionRecorder;
   readonly gate: ApprovalGate;
   readonly verifyIdToken: VerifyIdToken;
-  readonly control: Control;
+  readonly budgets: SessionBudgets;
   readonly clock: Clock;
   readonly keys: SessionKeys;
   readonly settings: GatewaySettings;

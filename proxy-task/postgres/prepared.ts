@@ -7,7 +7,7 @@
 export type NameChange<Body> =
   | { readonly kind: 'set'; readonly name: string; readonly body: Body; readonly segment: number }
   | { readonly kind: 'delete'; readonly name: string; readonly segment: number }
-  | { readonly kind: 'clear'; readonly keep: (name: string, body: Body) => boolean; readonly segment: number };
+  | { readonly kind: 'clear'; readonly segment: number };
 
 export type Lookup<Body> =
   | { readonly kind: 'known'; readonly body: Body }
@@ -29,8 +29,7 @@ export class NameBook<Body> {
       if (change === undefined || (change.kind !== 'clear' && change.name !== name)) continue;
       if (change.segment !== segment) return UNCONFIRMED;
       if (change.kind === 'set') return { kind: 'known', body: change.body };
-      if (change.kind === 'delete') return UNKNOWN;
-      break;
+      return UNKNOWN;
     }
     const body = this.#confirmed.get(name);
     return body === undefined ? UNKNOWN : { kind: 'known', body };
@@ -53,7 +52,7 @@ export class NameBook<Body> {
         this.#confirmed.delete(change.name);
         return;
       case 'clear':
-        for (const [name, body] of this.#confirmed) if (!change.keep(name, body)) this.#confirmed.delete(name);
+        this.#confirmed.clear();
     }
   }
 

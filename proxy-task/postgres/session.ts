@@ -7,7 +7,8 @@ import type { VerifyIdToken } from '../../core/approval/votes.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { PostgresTarget } from '../../core/target.ts';
-import { StatementJudge } from '../pipeline/authorize.ts';
+import { SessionBudgets } from '../pipeline/session-budgets.ts';
+import type { StatementJudge } from '../pipeline/authorize.ts';
 import type { ApprovalGate, BundleSource, Clock, Control } from '../ports.ts';
 import { Delivery } from './delivery.ts';
 import { FrameSplitter, clientFrameLimits, upstreamFrameLimits } from './frames.ts';
@@ -81,7 +82,7 @@ export class PostgresSession implements LiveSession {
   readonly recorder: SessionRecorder;
   readonly gate: ApprovalGate;
   readonly verifyIdToken: VerifyIdToken;
-  readonly control: Control;
+  readonly budgets: SessionBudgets;
   readonly clock: Clock;
   readonly keys: SessionKeys;
   readonly settings: GatewaySettings;
@@ -126,7 +127,12 @@ export class PostgresSession implements LiveSession {
     this.recorder = options.recorder;
     this.gate = options.gate;
     this.verifyIdToken = options.verifyIdToken;
-    this.control = options.control;
+    this.budgets = new SessionBudgets({
+      control: options.control,
+      principal: options.principal,
+      target: options.target,
+      endsAtMs: () => this.#expiresAtMs,
+    });
     this.clock = options.clock;
     this.keys = options.keys;
     this.settings = options.settings;
@@ -175,7 +181,7 @@ export class PostgresSession implements LiveSession {
     upstream.on('end', () => this.#onTargetGone());
     this.#upstream.read((buffer, start, end) => this.#onTargetBytes(buffer, start, end));
     if (this.#upstream.leftover.length > 0) this.#onTargetBytes(this.#upstream.leftover, 0, this.#upstream.leftover.length);
-    this.#controlWatch = this.control.watch({ id: this.id, principal: this.principal }, (by, reason) =>
+    this.#controlWatch = this.#options.control.watch({ id: this.id, principal: this.principal }, (by, reason) =>
       this.end(endedByOperator(by, reason), `ended by ${by}: ${reason}`, false),
     );
     this.#watchTime();
