@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { type AddressInfo, type Socket, createServer } from 'node:net';
 import type { Clock } from '../ports.ts';
 import type { CancelKey } from './messages/backend-key-data.ts';
@@ -14,6 +15,8 @@ export type ListenerLimits = {
 
 /** Idle links through load balancers are kept alive (design §12). */
 const KEEP_ALIVE_MS = 60_000;
+/** Connections above the limit that are told so at a time; the rest is dropped without a word. */
+const MAX_LAST_WORDS = 64;
 
 export type ListenerOptions = {
   readonly host: string;
@@ -115,6 +118,7 @@ export async function listenForPostgres(options: ListenerOptions): Promise<Postg
       () => socket.destroy(),
     ),
   );
+  server.maxConnections = limits.maxConnections + MAX_LAST_WORDS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, () => {
@@ -136,6 +140,8 @@ export async function listenForPostgres(options: ListenerOptions): Promise<Postg
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
+      // The server closes with its last socket, whose own event comes just after.
+      await Promise.all(Array.from(open, async (socket) => once(socket, 'close')));
     },
     cut: () => {
       for (const socket of open) socket.destroy();
