@@ -256,6 +256,7 @@ async function startTls(phase: Phase, secureContext: SecureContext, received: Bu
     raw.once('close', () => reject(new ConnectionLost('the peer closed the connection')));
     encrypted.once('secure', resolve);
   });
+  encrypted.disableRenegotiation();
   phase.source = new ByteSource(encrypted, { maxBufferedBytes: MAX_BUFFERED_BYTES });
   phase.tls = `${encrypted.getProtocol() ?? 'TLS'} ${encrypted.getCipher().name}`;
 }

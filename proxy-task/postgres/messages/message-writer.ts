@@ -27,7 +27,9 @@ export class MessageWriter {
     return this;
   }
 
+  /** Signed numbers, and counts up to 65,535; more would be cut to another count, so it throws. */
   int16(value: number): this {
+    if (value < -0x8000 || value > 0xffff) throw new Error(`${value} does not fit into 16 bits`);
     const at = this.#grow(2);
     this.#buffer.writeUInt16BE(value & 0xffff, at);
     return this;

@@ -351,6 +351,13 @@ describe('what is malformed is refused', () => {
     expect(decodeInside(decodeErrorFields, encodeErrorResponse([['M', 'a\0b']]))).toEqual([['M', 'ab']]);
   });
 
+  test('more parameters than the protocol counts are not cut to fewer', () => {
+    const parameters = Array.from({ length: 65_536 }, () => null);
+    expect(() => encodeBind({ portal: '', statement: '', parameters })).toThrow('16 bits');
+    const message = encodeBind({ portal: '', statement: '', parameters: parameters.slice(1) });
+    expect(decodeInside(decodeBind, message).parameters).toHaveLength(65_535);
+  });
+
   test('the limit of startup packets is the one of PostgreSQL', () => {
     expect(MAX_STARTUP_PACKET_BYTES).toBe(10_000);
   });
