@@ -114,9 +114,9 @@ function readIssuer(raw: IssuerFile, path: YamlPath, refuse: Refuse): IssuerConf
   }
   if (raw.jwksUri !== undefined && raw.keys !== undefined) refuse([...path, 'keys'], 'both jwksUri and keys are given', 'keep one of them');
   // One audience for both would let an agent log in with the token by which a person signs.
-  if (raw.approverClientId === raw.audience) {
+  if (raw.approverClientIds?.includes(raw.audience) === true) {
     refuse(
-      [...path, 'approverClientId'],
+      [...path, 'approverClientIds'],
       'agents and approvers would have the same audience',
       'register a client of its own for the sign-in page',
     );
