@@ -23,7 +23,8 @@ export class MessageWriter {
   }
 
   byte(value: number): this {
-    this.#buffer[this.#grow(1)] = value;
+    const at = this.#grow(1);
+    this.#buffer[at] = value;
     return this;
   }
 

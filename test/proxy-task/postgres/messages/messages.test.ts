@@ -203,6 +203,18 @@ describe('decoding what was encoded yields the same', () => {
     );
   });
 
+  test('a message of any length around the buffer it grows out of', () => {
+    for (let length = 0; length < 300; length++) {
+      const fields: [string, string][] = [
+        ['M', 'x'.repeat(length)],
+        ['D', 'y'],
+      ];
+      expect(decodeInside(decodeErrorFields, encodeErrorResponse(fields))).toEqual(fields);
+      const bind = { portal: 'p'.repeat(length), statement: '', parameters: ['v', null] };
+      expect(decodeInside(decodeBind, encodeBind(bind)).parameters).toHaveLength(2);
+    }
+  });
+
   test.each(['I', 'T', 'E'] as const)('ReadyForQuery %s', (status) => {
     expect(decodeInside(decodeReadyForQuery, encodeReadyForQuery(status))).toBe(status);
   });
