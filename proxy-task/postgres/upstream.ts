@@ -45,6 +45,7 @@ export type Upstream = {
   readonly read: (onBytes: OnBytes) => void;
   /** As reported until ReadyForQuery. */
   readonly parameters: ReadonlyMap<string, string>;
+  /** With an empty secret where the target cannot cancel: RDS Proxy sends no BackendKeyData. */
   readonly backendPid: number;
   readonly backendSecret: Buffer;
   readonly serverVersion: PostgresMajor;
@@ -81,13 +82,15 @@ export async function openUpstream(login: Login): Promise<Upstream> {
 
 /**
  * Asks the target to cancel what a session runs, on a connection of its own, encrypted as the session's was. Resolves when the
- * target has taken the request, which says nothing about its success. Rejects with UpstreamUnavailable.
+ * target has taken the request, which says nothing about its success; at once where the target gave no key. Rejects with
+ * UpstreamUnavailable.
  */
 export async function cancelUpstream(
   target: Address,
   key: CancelKey,
   options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
 ): Promise<void> {
+  if (key.secret.length === 0) return;
   const signal = deadline(options.timeoutMs, options.signal);
   const { socket, source } = await openUpstreamSocket(target, { signal });
   source.detach();
@@ -196,7 +199,7 @@ type Session = Pick<Upstream, 'parameters' | 'backendPid' | 'backendSecret' | 's
 
 async function readSession(connection: UpstreamSocket): Promise<Session> {
   const parameters = new Map<string, string>();
-  let key: CancelKey | undefined;
+  let key: CancelKey = { processId: 0, secret: Buffer.alloc(0) };
   for (;;) {
     const { type, body } = await connection.source.message(MAX_LOGIN_MESSAGE_BYTES);
     switch (type) {
@@ -214,7 +217,6 @@ async function readSession(connection: UpstreamSocket): Promise<Session> {
         throw loginRefused(decodeErrorFields(body, 0, body.length));
       case 'Z':
         if (decodeReadyForQuery(body, 0, body.length) !== 'I') throw unexpected('a transaction that is open before the first statement');
-        if (key === undefined) throw unexpected('no BackendKeyData');
         return { parameters, backendPid: key.processId, backendSecret: key.secret, serverVersion: checkedVersion(parameters) };
       default:
         throw unexpected(`message ${JSON.stringify(type)} before the first statement`);

@@ -3,6 +3,8 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { UpstreamTls } from '../../../core/target.ts';
 import { encodeAuthenticationOk, encodeAuthenticationSasl } from '../../../proxy-task/postgres/messages/authentication.ts';
+import { encodeParameterStatus } from '../../../proxy-task/postgres/messages/parameter-status.ts';
+import { encodeReadyForQuery } from '../../../proxy-task/postgres/messages/ready-for-query.ts';
 import { encodeQuery } from '../../../proxy-task/postgres/messages/query.ts';
 import { FrameSplitter, upstreamFrameLimits } from '../../../proxy-task/postgres/frames.ts';
 import { decodeDataRow } from '../../../proxy-task/postgres/messages/data-row.ts';
@@ -273,6 +275,55 @@ describe('not logging in', () => {
 });
 
 describe('canceling', () => {
+  test('a target that gives no key is used, and its statements cannot be canceled', async () => {
+    const greeting = [
+      encodeAuthenticationOk(),
+      encodeParameterStatus('client_encoding', 'UTF8'),
+      encodeParameterStatus('standard_conforming_strings', 'on'),
+      encodeParameterStatus('server_version', '16.4'),
+      encodeReadyForQuery('I'),
+    ];
+    await withServer(
+      (socket) => socket.write(Buffer.concat(greeting)),
+      async (port) => {
+        const options = login('by_scram', { port });
+        const upstream = await openUpstream(options);
+        expect(upstream).toMatchObject({ serverVersion: 16, backendPid: 0, backendSecret: Buffer.alloc(0) });
+        upstream.socket.destroy();
+        await cancelUpstream(
+          { ...options.target, port: await unusedPort() },
+          { processId: 0, secret: upstream.backendSecret },
+          { timeoutMs: 1_000 },
+        );
+      },
+    );
+  });
+
+  test.each([
+    ['another encoding', 'client_encoding', 'SQL_ASCII', 'protocol'],
+    ['other strings', 'standard_conforming_strings', 'off', 'protocol'],
+    ['a version without a grammar', 'server_version', '14.2', 'version'],
+    ['no version', 'server_version', '', 'version'],
+  ])('a target with %s gets no session', async (_name, name, value, fault) => {
+    const reported = new Map([
+      ['client_encoding', 'UTF8'],
+      ['standard_conforming_strings', 'on'],
+      ['server_version', '18beta1'],
+      [name, value],
+    ]);
+    const greeting = [
+      encodeAuthenticationOk(),
+      ...Array.from(reported, ([key, setting]) => encodeParameterStatus(key, setting)),
+      encodeReadyForQuery('I'),
+    ];
+    await withServer(
+      (socket) => socket.write(Buffer.concat(greeting)),
+      async (port) => {
+        await expect(openUpstream(login('by_scram', { port }))).rejects.toMatchObject({ fault });
+      },
+    );
+  });
+
   test.each([
     ['without TLS', () => PLAIN],
     ['inside TLS', () => verifyFull()],
