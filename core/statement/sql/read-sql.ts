@@ -1,0 +1,48 @@
+/** From a parsed text to what it can cause: the entry of the analyzer (design §5, §7). */
+import type { Environment } from './context.ts';
+import { TooDeep } from './context.ts';
+import type { Parsed, ParsedStatement } from './parse.ts';
+import type { SqlReading, StatementReading, Unjudgeable } from './reading.ts';
+import { readWithNames } from './statement.ts';
+
+export type ReadInput = Environment & {
+  /** The same text, parsed by the same parser: on this thread or another. */
+  readonly parsed: Parsed;
+};
+
+/**
+ * Reads a text against a catalog and a session's state. Pure, and never throws for anything a client can send: what is
+ * not understood is an `unknown` effect or Unjudgeable.
+ */
+export function readSql(input: ReadInput): SqlReading | Unjudgeable {
+  if (input.parsed.kind === 'unjudgeable') return input.parsed;
+  const statements: StatementReading[] = [];
+  let changedBy: StatementReading | undefined;
+  for (const parsed of input.parsed.statements) {
+    const read = readOne(input, parsed);
+    if ('kind' in read) return read;
+    const { reading, changesNames } = read;
+    if (changedBy !== undefined && reading.control.transaction === undefined) {
+      return {
+        kind: 'unjudgeable',
+        reason: `The ${changedBy.kind} before it changes what this statement's names mean: send it alone.`,
+        atByte: reading.startByte,
+      };
+    }
+    if (changesNames) changedBy ??= reading;
+    statements.push(reading);
+  }
+  return { kind: 'read', statements };
+}
+
+function readOne(input: ReadInput, parsed: ParsedStatement): ReturnType<typeof readWithNames> | Unjudgeable {
+  try {
+    return readWithNames(input, parsed);
+  } catch (error) {
+    // Both mean that the statement nests too deeply; nothing of it was forwarded or kept.
+    if (error instanceof TooDeep || error instanceof RangeError) {
+      return { kind: 'unjudgeable', reason: 'The statement is nested too deeply to be judged.', atByte: parsed.startByte };
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,123 @@
+/** Writing: the effects on the relation and everything that runs with it, and sensitive columns that receive values. */
+import { as, constantOf, integer, isTree, withoutCasts } from './ast.ts';
+import type { Oid, Relation } from './catalog.ts';
+import type { Context } from './context.ts';
+import { markLiterals, readExpression } from './expressions.ts';
+import { callFunctions } from './functions.ts';
+import { relationLabel, relationPath, withDescendants } from './relations.ts';
+import type { Scope, ScopeColumn } from './scope.ts';
+
+export type WriteAction = 'insert' | 'update' | 'delete';
+
+/** Reports the write of some columns of a relation, of what stands behind a view, and of the code that runs with it. */
+export function writeRelation(
+  context: Context,
+  relation: Relation,
+  action: WriteAction,
+  columns: readonly string[],
+  inherit: boolean,
+): void {
+  writeRelationOnce(context, relation, action, columns, inherit, new Set());
+}
+
+function writeRelationOnce(
+  context: Context,
+  relation: Relation,
+  action: WriteAction,
+  columns: readonly string[],
+  inherit: boolean,
+  seen: Set<Oid>,
+): void {
+  if (seen.has(relation.oid)) return;
+  seen.add(relation.oid);
+  context.writing = true;
+  // Rows are routed into partitions whether the statement names them or not; plain children only get updates and deletes.
+  const family = inherit || relation.kind === 'partitioned' ? withDescendants(context, relation) : [relation];
+  for (const member of family) {
+    const via = member === relation ? context.via : (context.via ?? `parent ${relationLabel(relation)}`);
+    context.effect(action, 'Table', relationPath(member), via);
+    context.reach(member.oid, member.definitionHash);
+    for (const name of columns) {
+      if (member.columns.some((column) => column.name === name)) context.effect(action, 'Column', [...relationPath(member), name], via);
+    }
+    runWriteCode(context, member, action);
+  }
+  if (relation.kind === 'view') writeBehindView(context, relation, action, columns, seen);
+  else if (relation.kind !== 'table' && relation.kind !== 'partitioned' && relation.kind !== 'foreign') {
+    context.unknown(`a write to ${relation.kind} ${relationLabel(relation)}`);
+  }
+}
+
+/** Triggers, defaults, constraints, generated columns, row security and rules. */
+export function runWriteCode(context: Context, relation: Relation, event: WriteAction | 'truncate'): void {
+  const label = relationLabel(relation);
+  for (const trigger of relation.triggers) {
+    if (trigger.enabled && trigger.events.includes(event)) {
+      callFunctions(context, [trigger.functionOid], `trigger ${trigger.name} on ${label}`);
+    }
+  }
+  if (event === 'truncate') return;
+  callFunctions(context, relation.writeFunctions, `constraint or index of ${label}`);
+  callFunctions(context, relation.readFunctions, `row security of ${label}`);
+  if (event === 'insert' || event === 'update') {
+    for (const column of relation.columns) callFunctions(context, column.defaultFunctions, `default of ${label}.${column.name}`);
+  }
+  if (relation.kind === 'foreign') context.reachOpaque();
+  for (const rule of relation.rules) {
+    if (rule.event !== event) continue;
+    context.reachOpaque();
+    context.effect('unknown', 'Target', [], `rule ${rule.name} on ${label}`);
+  }
+}
+
+/** A write to a view is a write to what its columns come from. */
+function writeBehindView(context: Context, view: Relation, action: WriteAction, columns: readonly string[], seen: Set<Oid>): void {
+  const shape = context.walkers.view(context, view);
+  const behind = new Map<Relation, string[]>();
+  for (const [i, column] of shape.columns.entries()) {
+    if (column.origin === undefined) continue;
+    const names = behind.get(column.origin.relation) ?? [];
+    behind.set(column.origin.relation, names);
+    if (columns.includes(view.columns[i]?.name ?? '')) names.push(column.origin.column.name);
+  }
+  if (behind.size === 0) context.unknown(`what is behind ${relationLabel(view)}`);
+  context.through(`view ${relationLabel(view)}`, () => {
+    for (const [relation, names] of behind) writeRelationOnce(context, relation, action, names, true, seen);
+  });
+}
+
+/** Reads a value that is stored in a column: sensitive values in it are uses, and it is noted if the column is sensitive. */
+export function writeValue(context: Context, scope: Scope, column: ScopeColumn | undefined, value: unknown, use: string): void {
+  readExpression(context, scope, value, `value stored by ${use}`);
+  if (!(isTree(value) && 'SetToDefault' in value)) noteWrite(context, column, value);
+}
+
+/** Notes that a sensitive column receives a value: which parameters and literals it may come from. */
+export function noteWrite(context: Context, column: ScopeColumn | undefined, value: unknown): void {
+  if (column === undefined || column.carries.length === 0) return;
+  const bare = withoutCasts(value);
+  const literal = constantOf(bare);
+  const parameters = new Set<number>();
+  collectParameters(context, value, parameters);
+  markLiterals(context, value);
+  for (const sensitive of column.carries) {
+    context.masked.add(sensitive.name);
+    const write = { column: sensitive.key, columnName: sensitive.name, reveals: sensitive.constrained };
+    if (typeof literal === 'string') context.writes.push({ ...write, literal });
+    else if (parameters.size === 0) context.writes.push(write);
+    for (const parameter of parameters) context.writes.push({ ...write, parameter });
+  }
+}
+
+function collectParameters(context: Context, value: unknown, into: Set<number>): void {
+  if (Array.isArray(value)) for (const one of value) collectParameters(context, one, into);
+  if (!isTree(value)) return;
+  const parameter = as(value, 'ParamRef');
+  if (parameter !== undefined) {
+    into.add(integer(parameter, 'number') ?? 0);
+    return;
+  }
+  context.enter();
+  for (const key in value) collectParameters(context, value[key], into);
+  context.leave();
+}
