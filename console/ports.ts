@@ -90,6 +90,8 @@ export type ConsolePorts = {
   readonly publicUrl: string;
   /** `Host` headers that are answered besides that of `publicUrl`: keeps a name that is rebound to loopback from reading. */
   readonly alsoHosts: readonly string[];
+  /** Told of failures that a visitor must not read. */
+  readonly report: (error: unknown) => void;
   /** What the command line needs to sign an approver in by itself. */
   readonly cliSignIn: { readonly issuer: string; readonly clientId: string };
 };

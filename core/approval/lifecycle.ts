@@ -2,6 +2,7 @@
  * What may become of an approval: a total function from state and event to the next state or a refusal. Time comes
  * with the event; expiry is judged before anything else, so that an answer that comes too late is never first.
  */
+import { personKey } from '../identity/person-key.ts';
 import type { Approval, ApprovalRequest, ClaimOutcome, Vote } from './approval.ts';
 import { mayDecide, quorumStands } from './quorum.ts';
 
@@ -90,7 +91,7 @@ function vote(approval: Approval, ballot: Vote): Transition {
   if (approval.state !== 'pending') return ended(approval);
   const entitled = mayDecide(approval.request, ballot);
   if (!entitled.may) return refused(approval, 'not-entitled', entitled.reason);
-  const before = approval.votes.find((earlier) => earlier.person === ballot.person);
+  const before = approval.votes.find((earlier) => personKey(earlier.person) === personKey(ballot.person));
   // Who approved may still think better of it while others are awaited; a rejection needs no second one.
   if (before !== undefined && ballot.answer === 'approve') return refused(approval, 'already-voted', 'you have approved already');
   const votes = [...approval.votes, ballot];

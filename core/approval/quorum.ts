@@ -1,5 +1,6 @@
 /** Who may decide, and when enough of them have (design §8). */
 import type { ApprovalDemand } from '../decision.ts';
+import { personKey as key } from '../identity/person-key.ts';
 import type { PersonKey } from '../principal.ts';
 import type { ApprovalRequest } from './approval.ts';
 
@@ -92,9 +93,4 @@ function everySeatFilled(seats: readonly string[], people: readonly ReadonlySet<
 /** The groups that a demand asks, with their quorums, in words: `demo/dba (1)`. */
 export function quorumNames(demand: Pick<ApprovalDemand, 'quorums'>): string {
   return demand.quorums.map(({ group, quorum }) => `${group} (${quorum})`).join(', ');
-}
-
-/** Person keys are lower case by contract; a key that is not must not become another person. */
-function key(person: string): string {
-  return person.trim().normalize('NFKC').toLowerCase();
 }

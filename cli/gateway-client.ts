@@ -1,0 +1,91 @@
+/** How a verb reaches the gateway that runs on this machine. */
+import { SallyportError } from '../core/errors.ts';
+import { dataDirectory } from '../standalone/data-directory.ts';
+import { readOperatorToken } from '../standalone/operator-token.ts';
+import { readRunning, type Running } from '../standalone/running.ts';
+
+/** The gateway is not there, or said no. */
+export class GatewayRefused extends SallyportError {
+  readonly code = 'gateway-refused';
+}
+
+export type GatewayClient = {
+  /** Base URL of the API. */
+  readonly api: string;
+  get(path: string): Promise<Readonly<Record<string, unknown>>>;
+  post(path: string, body: Readonly<Record<string, string>>): Promise<Readonly<Record<string, unknown>>>;
+};
+
+const TIMEOUT_MS = 10_000;
+
+/** What runs on this data directory. Throws GatewayRefused. */
+export function runningGateway(
+  dataFlag: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Running & { readonly dataDir: string } {
+  const dataDir = dataDirectory(dataFlag, env);
+  const running = readRunning(dataDir);
+  if (running === undefined) {
+    throw new GatewayRefused(
+      `no gateway runs on ${dataDir}: start one with \`sallyport demo\` or \`sallyport serve\`, or name its data directory with --data`,
+    );
+  }
+  return { ...running, dataDir };
+}
+
+/** A client for the gateway of this data directory, with its operator token; or for the one at `api`, without. */
+export function gatewayClient(
+  options: { readonly data?: string | undefined; readonly api?: string | undefined },
+  env: Readonly<Record<string, string | undefined>>,
+): GatewayClient {
+  if (options.api !== undefined) return clientOf(options.api.replace(/\/$/, ''), undefined);
+  const { api, dataDir } = runningGateway(options.data, env);
+  return clientOf(api, readOperatorToken(dataDir));
+}
+
+/** A JSON object from a POST or GET. Throws GatewayRefused with what the other side said. */
+export async function askJson(url: string, operatorToken: string | undefined, body?: object): Promise<Readonly<Record<string, unknown>>> {
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: {
+        ...(operatorToken === undefined ? {} : { authorization: `Bearer ${operatorToken}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch (cause) {
+    throw new GatewayRefused(`${new URL(url).origin} does not answer: is the gateway running?`, { cause });
+  }
+  const answer = parsed(await response.text());
+  if (response.ok && answer !== undefined) return answer;
+  throw new GatewayRefused(said(answer) ?? `${new URL(url).origin} answered ${response.status}`);
+}
+
+function clientOf(api: string, operatorToken: string | undefined): GatewayClient {
+  return {
+    api,
+    get: (path) => askJson(`${api}${path}`, operatorToken),
+    post: (path, body) => askJson(`${api}${path}`, operatorToken, body),
+  };
+}
+
+function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value)) : undefined;
+  } catch {
+    // Not our API: the caller says which status it was.
+    return undefined;
+  }
+}
+
+/** `{error: {message, fix}}` in one line. */
+function said(answer: Readonly<Record<string, unknown>> | undefined): string | undefined {
+  const error = answer?.['error'];
+  if (typeof error !== 'object' || error === null || !('message' in error) || typeof error.message !== 'string') return undefined;
+  return 'fix' in error && typeof error.fix === 'string' ? `${error.message} ${error.fix}` : error.message;
+}

@@ -1,0 +1,54 @@
+/** `sallyport token`: a token for an agent, from the demo's own issuer. */
+import { readOperatorToken } from '../standalone/operator-token.ts';
+import { askJson, GatewayRefused, runningGateway } from './gateway-client.ts';
+import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.ts';
+
+const USAGE = `Usage: sallyport token --principal NAME [--group G]… [--on-behalf-of WHO] [--ttl 15m] [--json]
+
+Prints a token for an agent, signed by the issuer of the running demo, and nothing else.
+Outside the demo, tokens come from your own identity provider.
+
+  --principal NAME     the agent: agent-7
+  --group G            a group, without the issuer's name; may be repeated
+  --on-behalf-of WHO   the person the agent acts for: alice@bank.example
+  --ttl DURATION       30s, 15m (default), 8h; at most 24h
+  --data DIR           the data directory of the demo (SALLYPORT_DATA, else .sallyport)
+  --json               {"token": …}
+`;
+
+export const verb: Verb = { usage: USAGE, run };
+
+async function run(args: readonly string[], io: VerbIo): Promise<number> {
+  const { values } = readArguments({
+    args: [...args],
+    options: {
+      principal: { type: 'string' },
+      group: { type: 'string', multiple: true, default: [] },
+      'on-behalf-of': { type: 'string' },
+      ttl: { type: 'string', default: '15m' },
+      data: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const { principal, group: groups, ttl, json } = values;
+  if (principal === undefined || principal === '') throw new UsageError('--principal is missing: which agent is the token for?');
+  const ttlSeconds = seconds(ttl);
+  const onBehalfOf = values['on-behalf-of'];
+  const { issuer, dataDir } = runningGateway(values.data, io.env);
+  if (issuer === undefined) throw new GatewayRefused('this gateway has no demo issuer: get the token from your own identity provider');
+  const asked = { principal, groups, ttlSeconds, ...(onBehalfOf === undefined ? {} : { onBehalfOf }) };
+  const { token } = await askJson(`${issuer}/demo/tokens`, readOperatorToken(dataDir), asked);
+  if (typeof token !== 'string') throw new GatewayRefused('the issuer’s answer is not understood: is it the demo’s?');
+  io.stdout.write(json ? `${JSON.stringify({ token })}\n` : `${token}\n`);
+  return EXIT.fine;
+}
+
+const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600 };
+const MAX_SECONDS = 86_400;
+
+function seconds(ttl: string): number {
+  const [, count = '', unit = ''] = /^(\d{1,6})([smh])$/.exec(ttl) ?? [];
+  const total = Number(count) * (UNIT_SECONDS[unit] ?? 0);
+  if (!(total >= 1 && total <= MAX_SECONDS)) throw new UsageError(`--ttl ${ttl} is not a duration from 1s to 24h, like 15m`);
+  return total;
+}

@@ -1,0 +1,146 @@
+/** The HTTP API under `/v1`. Bodies are JSON, keys that are not known are refused. */
+import { Hono, type Context } from 'hono';
+import { SallyportError } from '../core/errors.ts';
+import { NO_APPROVAL, NOT_OPERATOR, refuseJson, type Refusal } from './answers.ts';
+import { approvalView } from './approval-view.ts';
+import type { BallotOutcome, ConsolePorts } from './ports.ts';
+
+const MAX_LISTED = 200;
+const MAX_REASON_CHARACTERS = 1_000;
+const MAX_TOKEN_CHARACTERS = 16_384;
+
+/** Routes below `/v1`. */
+export function apiRoutes(ports: ConsolePorts): Hono {
+  const app = new Hono();
+  const isOperator = (context: Context): boolean => ports.isOperator(bearer(context));
+
+  app.get('/approvals', async (context) => {
+    if (!isOperator(context)) return refuseJson(context, NOT_OPERATOR);
+    const listed = await ports.desk.list({ open: context.req.query('all') !== '1', limit: MAX_LISTED });
+    return context.json({ approvals: listed.map((approval) => approvalView(approval, ports.publicUrl)) });
+  });
+
+  // As the page: whoever has the unguessable id may read.
+  app.get('/approvals/:id', async (context) => {
+    const approval = await ports.desk.read(context.req.param('id'));
+    if (approval === undefined) return refuseJson(context, NO_APPROVAL);
+    return context.json({ ...approvalView(approval, ports.publicUrl), signIn: ports.cliSignIn });
+  });
+
+  app.post('/approvals/:id/votes', async (context) => {
+    const body = await jsonBody(context, ['answer', 'reason', 'idToken']);
+    if ('status' in body) return refuseJson(context, body);
+    const { answer, reason = '', idToken } = body.fields;
+    if (answer !== 'approve' && answer !== 'reject') return refuseJson(context, badRequest('answer must be "approve" or "reject"'));
+    if (reason.length > MAX_REASON_CHARACTERS) return refuseJson(context, badRequest('reason has more than 1000 characters'));
+    if (idToken === undefined || idToken.length > MAX_TOKEN_CHARACTERS)
+      return refuseJson(context, badRequest('idToken is missing or too long'));
+    const outcome = await ports.desk.vote(context.req.param('id'), { answer, reason, idToken, channel: 'cli' });
+    return answerTo(context, ports, outcome);
+  });
+
+  app.get('/sessions', (context) => {
+    if (!isOperator(context)) return refuseJson(context, NOT_OPERATOR);
+    const sessions = ports.sessions
+      .list()
+      .map(({ openedAtMs, ...session }) => ({ ...session, openedAt: new Date(openedAtMs).toISOString() }));
+    return context.json({ sessions });
+  });
+
+  app.post('/sessions/:id/end', async (context) => {
+    if (!isOperator(context)) return refuseJson(context, NOT_OPERATOR);
+    const body = await jsonBody(context, ['reason']);
+    if ('status' in body) return refuseJson(context, body);
+    const reason = body.fields['reason'] ?? '';
+    if (reason === '' || reason.length > MAX_REASON_CHARACTERS) {
+      return refuseJson(context, badRequest('reason is missing or has more than 1000 characters'));
+    }
+    return ports.sessions.end(context.req.param('id'), 'operator', reason)
+      ? context.json({ ended: true })
+      : refuseJson(context, NO_SESSION);
+  });
+
+  app.post('/sessions/:id/renew', async (context) => {
+    const token = bearer(context);
+    if (token === '' || token.length > MAX_TOKEN_CHARACTERS) return refuseJson(context, NO_TOKEN);
+    try {
+      const { expiresAtMs } = await ports.renewal.renew(context.req.param('id'), token);
+      return context.json({ expiresAt: new Date(expiresAtMs).toISOString() });
+    } catch (error) {
+      if (!(error instanceof SallyportError)) throw error;
+      // Whether the session or the token is wrong would tell a stranger which sessions live.
+      return refuseJson(context, NO_TOKEN);
+    }
+  });
+
+  return app;
+}
+
+const NO_SESSION: Refusal = {
+  status: 404,
+  code: 'session-not-found',
+  message: 'No session with this id is live.',
+  fix: 'List the live ones with `sallyport sessions`.',
+};
+const NO_TOKEN: Refusal = {
+  status: 401,
+  code: 'token-refused',
+  message: 'The session is not renewed.',
+  fix: 'Send a fresh access token of the same principal as a bearer token.',
+};
+
+function answerTo(context: Context, ports: ConsolePorts, outcome: BallotOutcome): Response {
+  switch (outcome.kind) {
+    case 'not-found':
+      return refuseJson(context, NO_APPROVAL);
+    case 'counted':
+      return context.json(approvalView(outcome.approval, ports.publicUrl));
+    case 'refused': {
+      const mayNot = outcome.code === 'sign-in-invalid' || outcome.code === 'not-entitled';
+      return refuseJson(context, {
+        status: mayNot ? 403 : 409,
+        code: outcome.code,
+        message: `The answer did not count: ${outcome.reason}.`,
+        fix: mayNot ? 'Sign in as a person who may decide this, for this approval.' : 'Nothing is left to do here.',
+      });
+    }
+  }
+}
+
+type Fields = { readonly fields: Readonly<Record<string, string | undefined>> };
+
+/** An object of strings with these keys and no others. */
+async function jsonBody(context: Context, keys: readonly string[]): Promise<Fields | Refusal> {
+  // Also keeps other sites' forms out: they cannot send this type without asking first.
+  if (!/^application\/json\s*(;|$)/i.test(context.req.header('content-type') ?? '')) {
+    return { status: 415, code: 'not-json', message: 'The body is not JSON.', fix: 'Send `content-type: application/json`.' };
+  }
+  let body: unknown;
+  try {
+    body = JSON.parse(await context.req.text());
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return badRequest('the body is not JSON');
+  }
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return badRequest('the body is not an object');
+  const fields: Record<string, string> = {};
+  for (const [key, value] of Object.entries(body)) {
+    if (!keys.includes(key)) return badRequest(`${JSON.stringify(key)} is not known here`);
+    if (typeof value !== 'string') return badRequest(`${key} is not a string`);
+    fields[key] = value;
+  }
+  return { fields };
+}
+
+function badRequest(message: string): Refusal {
+  return {
+    status: 400,
+    code: 'bad-request',
+    message: `The request is not understood: ${message}.`,
+    fix: 'See the API in the documentation.',
+  };
+}
+
+function bearer(context: Context): string {
+  return /^Bearer ([\x21-\x7e]+)$/.exec(context.req.header('authorization') ?? '')?.[1] ?? '';
+}
