@@ -113,7 +113,7 @@ class ParserThread {
     this.#worker.ref();
     this.#limit = this.#clock.after(this.#timeLimitMs, () => this.end(`The statement takes longer than ${this.#timeLimitMs} ms to parse.`));
     const job: ParseJob = { number: this.#number, major: task.major, text: task.text };
-    this.#worker.postMessage(job);
+    this.#worker.postMessage(job, []);
   }
 
   /** Ends the thread; the text it was parsing is Unjudgeable for this reason. */

@@ -1,0 +1,122 @@
+/** The configuration in force on one machine: the directory, taken up again when its files change and are valid. */
+import { createHash } from 'node:crypto';
+import { buildBundle } from '../core/config/build-bundle.ts';
+import type { ConfigError } from '../core/config/config-error.ts';
+import type { Config } from '../core/config/config.ts';
+import { readConfig } from '../core/config/read-config.ts';
+import { SallyportError } from '../core/errors.ts';
+import type { Bundle } from '../core/policy/bundle.ts';
+import type { PostgresTarget } from '../core/target.ts';
+import type { BundleSource, Clock, TargetDirectory } from '../proxy-task/ports.ts';
+import { readConfigFiles } from './config-directory.ts';
+
+/** Nothing is served with a configuration that does not hold. */
+export class ConfigInvalid extends SallyportError {
+  readonly code = 'config-invalid';
+  readonly errors: readonly ConfigError[];
+
+  constructor(errors: readonly ConfigError[]) {
+    super(errors.map((error) => `${error.file}:${error.line}:${error.column} ${error.message}\n  fix: ${error.fix}`).join('\n'));
+    this.errors = errors;
+  }
+}
+
+/** A change reaches live sessions within 5 s (design §6). */
+const LOOK_EVERY_MS = 2_000;
+
+export class ConfigWatch implements BundleSource, TargetDirectory {
+  readonly #directory: string;
+  readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #clock: Clock;
+  readonly #report: (message: string) => void;
+  readonly #listeners = new Set<(bundle: Bundle) => void>();
+  #seen: string;
+  #config: Config;
+  #bundle: Bundle;
+  #timer: { cancel(): void } | undefined;
+
+  private constructor(options: {
+    readonly directory: string;
+    readonly env: Readonly<Record<string, string | undefined>>;
+    readonly clock: Clock;
+    readonly report: (message: string) => void;
+    readonly seen: string;
+    readonly config: Config;
+  }) {
+    this.#directory = options.directory;
+    this.#env = options.env;
+    this.#clock = options.clock;
+    this.#report = options.report;
+    this.#seen = options.seen;
+    this.#config = options.config;
+    this.#bundle = buildBundle(options.config);
+    this.#schedule();
+  }
+
+  /** Throws ConfigInvalid, ConfigUnreadable. `report` is told of a change that is not taken up. */
+  static async open(
+    directory: string,
+    env: Readonly<Record<string, string | undefined>>,
+    clock: Clock,
+    report: (message: string) => void,
+  ): Promise<ConfigWatch> {
+    const files = await readConfigFiles(directory);
+    const reading = readConfig(files, env);
+    if ('errors' in reading) throw new ConfigInvalid(reading.errors);
+    return new ConfigWatch({ directory, env, clock, report, seen: digest(files), config: reading.config });
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  current(): Bundle {
+    return this.#bundle;
+  }
+
+  onChange(changed: (bundle: Bundle) => void): { stop(): void } {
+    this.#listeners.add(changed);
+    return { stop: () => void this.#listeners.delete(changed) };
+  }
+
+  find(name: string): PostgresTarget | undefined {
+    return this.#config.targets.find((target) => target.name === name);
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  #schedule(): void {
+    this.#timer = this.#clock.after(LOOK_EVERY_MS, () => {
+      this.#look()
+        .catch((error: unknown) =>
+          this.#report(`the configuration could not be read again: ${error instanceof Error ? error.message : ''}`),
+        )
+        .finally(() => this.#schedule());
+    });
+  }
+
+  async #look(): Promise<void> {
+    const files = await readConfigFiles(this.#directory);
+    const seen = digest(files);
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    const reading = readConfig(files, this.#env);
+    if ('errors' in reading) {
+      // The old one stays: a mistake must not open or close anything.
+      this.#report(`the changed configuration is not taken up:\n${new ConfigInvalid(reading.errors).message}`);
+      return;
+    }
+    this.#config = reading.config;
+    this.#bundle = buildBundle(reading.config);
+    this.#report(`configuration ${reading.config.version} is in force`);
+    for (const changed of this.#listeners) changed(this.#bundle);
+  }
+}
+
+function digest(files: ReadonlyMap<string, string>): string {
+  const hash = createHash('sha256');
+  for (const [path, text] of files) hash.update(`${path.length}:${path}${text.length}:`).update(text);
+  return hash.digest('hex');
+}

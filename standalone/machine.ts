@@ -1,0 +1,248 @@
+/** The whole gateway on one machine: embedded adapters behind the ports, one process, one data directory. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { CALLBACK_PATH } from '../console/approval-routes.ts';
+import { idTokenVerifier } from '../console/id-token-verifier.ts';
+import { oidcSignIn } from '../console/oidc-sign-in.ts';
+import type { SessionRenewal } from '../console/ports.ts';
+import type { Listener, ListenerTls } from '../core/config/config.ts';
+import { SallyportError } from '../core/errors.ts';
+import { readSql } from '../core/statement/sql/read-sql.ts';
+import { isSafeFunction } from '../core/statement/sql/safe-functions.ts';
+import { JoseTokenVerifier } from '../proxy-task/adapters/jose-token-verifier.ts';
+import { PostgresCatalogSource } from '../proxy-task/adapters/postgres-catalog-source.ts';
+import { CancelKeys } from '../proxy-task/postgres/cancel-keys.ts';
+import { PostgresGateway } from '../proxy-task/postgres/gateway.ts';
+import { listenForPostgres, type PostgresListener } from '../proxy-task/postgres/listener.ts';
+import { OffLoopParser } from '../proxy-task/postgres/off-loop-parser.ts';
+import { ScramKeyCache } from '../proxy-task/postgres/scram.ts';
+import { TargetRuntimes } from '../proxy-task/postgres/target-runtimes.ts';
+import { ConfigWatch } from './config-watch.ts';
+import { serveConsole, type ConsoleServer } from './console-server.ts';
+import { createFileRecorder, type FileRecorder } from './evidence/file-recorder.ts';
+import { localSigner } from './evidence/local-signer.ts';
+import { LocalCredentials } from './local-credentials.ts';
+import { ensureOperatorToken, operatorCheck } from './operator-token.ts';
+import { removeRunning, writeRunning } from './running.ts';
+import { secretKeys } from './secret-keys.ts';
+import { lockDataDirectory } from './state/data-lock.ts';
+import { SqliteApprovalGate } from './state/sqlite-approval-gate.ts';
+import { SqliteControl } from './state/sqlite-control.ts';
+import { SqliteSignInStore } from './state/sqlite-sign-in-store.ts';
+import { openState } from './state/state-database.ts';
+import { systemClock } from './system-clock.ts';
+import { VERSION } from './version.ts';
+
+export type MachineOptions = {
+  readonly configDir: string;
+  readonly dataDir: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** One line for the operator; never holds tokens, secrets or rows. */
+  readonly log: (line: string) => void;
+};
+
+export type Machine = {
+  readonly postgres: { readonly host: string; readonly port: number };
+  /** Base URL of API and console. */
+  readonly api: string;
+  readonly evidenceDir: string;
+  /** Takes no new session, lets transactions end, seals the evidence, and lets go of the data directory. */
+  stop(): Promise<void>;
+};
+
+const STARTUP_TIMEOUT_MS = 30_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+const DRAIN_MS = 10_000;
+const SHARED_BUFFER_BYTES = 256 * 1024;
+const FULL_EXPORT_ROWS = 10_000;
+const LIMITS = { maxConnections: 10_000, maxStartupsPerAddress: 512 };
+
+/** Starts everything. Throws DataDirectoryInUse, ConfigInvalid, ConfigUnreadable, and what a listener throws. */
+export async function startMachine(options: MachineOptions): Promise<Machine> {
+  const { dataDir, env, log } = options;
+  const clock = systemClock;
+  const undo: (() => void | Promise<void>)[] = [];
+  const stopAll = async (): Promise<void> => {
+    for (const step of undo.splice(0).toReversed()) await step();
+  };
+  try {
+    const configWatch = await ConfigWatch.open(options.configDir, env, clock, log);
+    undo.push(() => configWatch.stop());
+    const lock = lockDataDirectory(dataDir, process.pid);
+    undo.push(() => lock.release());
+    const { config } = configWatch;
+    const report = (error: unknown): void =>
+      log(`error: ${error instanceof Error ? `${error.name}: ${error.message}${causeOf(error)}` : String(error)}`);
+
+    const evidenceDir = join(dataDir, 'evidence');
+    const keys = secretKeys(dataDir);
+    const writerId = `w${clock.now().toString(36)}-${randomBytes(6).toString('hex')}`;
+    const recorder: FileRecorder = createFileRecorder({
+      directory: evidenceDir,
+      writerId,
+      clock,
+      signer: localSigner(join(dataDir, 'keys', 'evidence-signing.pem')),
+      instance: 'standalone',
+      program: VERSION,
+      problem: report,
+    });
+    undo.push(() => recorder.close());
+
+    const db = openState(dataDir);
+    undo.push(() => void db.close());
+    const approvers = config.issuers.filter((issuer) => issuer.approverClientIds.length > 0);
+    const verifyIdToken = idTokenVerifier(
+      approvers.map((issuer) => ({
+        name: issuer.name,
+        url: issuer.issuer,
+        clientIds: issuer.approverClientIds,
+        personClaim: issuer.personClaim,
+        groupsClaim: issuer.groupsClaim,
+      })),
+    );
+    const gate = new SqliteApprovalGate({
+      db,
+      clock,
+      verifyIdToken,
+      notify: ({ request }) =>
+        log(`approval ${request.id} waits: ${request.principal.issuer}/${request.principal.agent} on ${request.target}`),
+    });
+    undo.push(() => gate.close());
+    const control = new SqliteControl({ db, clock, budgetsOf: (target) => configWatch.find(target)?.limits.budgets });
+    undo.push(() => control.flush());
+
+    const tokens = new JoseTokenVerifier({ issuers: config.issuers, agents: config.agents, now: () => clock.now() });
+    const credentials = new LocalCredentials(env);
+    const scramKeys = new ScramKeyCache({ hashKey: randomBytes(32) });
+    const offLoop = new OffLoopParser({ clock });
+    undo.push(() => offLoop.close());
+    const runtimes = new TargetRuntimes({
+      clock,
+      scramKeys,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      ownCredential: (target) => credentials.issue(target),
+      makeCatalogSource: (source) => new PostgresCatalogSource(source),
+      parseOffLoop: (major, text) => offLoop.parse(major, text),
+    });
+    undo.push(() => runtimes.close());
+
+    let publicUrl = '';
+    const startup = { timeoutMs: STARTUP_TIMEOUT_MS, ...secure(config.listeners.postgres, options.configDir) };
+    const gateway = new PostgresGateway({
+      ports: { tokens, targets: configWatch, bundles: configWatch, control, clock, credentials, recorder, gate, verifyIdToken },
+      runtimes,
+      keys,
+      writer: writerId,
+      cancelKeys: new CancelKeys({ taskSlot: 1, macKey: randomBytes(32) }),
+      scramKeys,
+      startup,
+      judge: { readSql, isSafe: isSafeFunction, fullExportRows: FULL_EXPORT_ROWS },
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      sharedBuffer: Buffer.allocUnsafeSlow(SHARED_BUFFER_BYTES),
+      approvalUrl: (id) => `${publicUrl}/approvals/${id}`,
+      onOpened: (id, known) => control.describe(id, known),
+      onError: report,
+    });
+
+    const renewal: SessionRenewal = {
+      renew: async (sessionId, token) => {
+        const principal = await tokens.verify(token);
+        if (!gateway.renew(sessionId, principal)) throw new NoSuchSession('this token has no such session here');
+        return { expiresAtMs: principal.expiresAtMs };
+      },
+    };
+    const signInIssuer = approvers[0];
+    if (signInIssuer === undefined) log('warning: no issuer has an approverClientIds, so nobody can approve');
+    const api = config.listeners.api;
+    const isOperator = operatorCheck(ensureOperatorToken(dataDir));
+    const server: ConsoleServer = await serveConsole({ host: api.host, port: api.port }, (url) => {
+      publicUrl = api.publicUrl ?? url;
+      return {
+        desk: gate,
+        verifyIdToken,
+        signIn: oidcSignIn({
+          issuer: signInIssuer?.issuer ?? 'https://invalid.example',
+          clientId: signInIssuer?.approverClientIds[0] ?? '',
+          redirectUri: `${publicUrl}${CALLBACK_PATH}`,
+        }),
+        signInStore: new SqliteSignInStore(db, clock),
+        sessions: control,
+        renewal,
+        isOperator,
+        clock,
+        randomToken: () => randomBytes(32).toString('base64url'),
+        publicUrl,
+        report,
+        cliSignIn: { issuer: signInIssuer?.issuer ?? '', clientId: signInIssuer?.approverClientIds.at(-1) ?? '' },
+      };
+    });
+    undo.push(() => server.stop());
+
+    const listener: PostgresListener = await listenForPostgres({
+      host: config.listeners.postgres.host,
+      port: config.listeners.postgres.port,
+      limits: LIMITS,
+      startup,
+      clock,
+      onClient: (candidate) => gateway.onClient(candidate),
+      onCancel: (key, address) => gateway.onCancel(key, address),
+      onRefused: (address, reason) => recorder.recordRefusal({ type: 'session.refused', source: address, label: '', target: '', reason }),
+      onError: report,
+    });
+    undo.push(async () => {
+      gateway.drain();
+      const stopped = listener.stop();
+      const patience = setTimeout(() => gateway.end('the gateway is shutting down'), DRAIN_MS);
+      const cut = setTimeout(() => listener.cut(), DRAIN_MS + 2_000);
+      await stopped;
+      clearTimeout(patience);
+      clearTimeout(cut);
+    });
+    const postgres = { host: listener.host, port: listener.port };
+    writeRunning(dataDir, {
+      pid: process.pid,
+      api: server.url,
+      postgres,
+      ...(signInIssuer === undefined ? {} : { issuer: signInIssuer.issuer }),
+    });
+    undo.push(() => removeRunning(dataDir));
+    return { postgres, api: server.url, evidenceDir, stop: stopAll };
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+}
+
+class NoSuchSession extends SallyportError {
+  readonly code = 'no-such-session';
+}
+
+/** The certificate is read again when its file changes. */
+function secure(listener: Listener, configDir: string): { readonly secureContext?: () => SecureContext } {
+  const { tls } = listener;
+  if (tls === undefined) return {};
+  let known: { readonly stamp: string; readonly context: SecureContext } | undefined;
+  const load = (): SecureContext => {
+    const stamp = stampOf(tls, configDir);
+    if (known?.stamp === stamp) return known.context;
+    const context = createSecureContext({
+      cert: readFileSync(resolve(configDir, tls.certFile)),
+      key: readFileSync(resolve(configDir, tls.keyFile)),
+      minVersion: 'TLSv1.2',
+    });
+    known = { stamp, context };
+    return context;
+  };
+  load();
+  return { secureContext: load };
+}
+
+function stampOf(tls: ListenerTls, configDir: string): string {
+  return [tls.certFile, tls.keyFile].map((file) => statSync(resolve(configDir, file)).mtimeMs).join(' ');
+}
+
+function causeOf(error: Error): string {
+  return error.cause instanceof Error ? ` (${error.cause.message})` : '';
+}
