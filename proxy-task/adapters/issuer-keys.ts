@@ -90,8 +90,8 @@ function remoteKeySet(uri: string): KeySet {
 }
 
 function localKeySet(keys: NonNullable<IssuerConfig['keys']>): KeySet {
-  // The configuration's schema has checked `kty`; jose checks the rest when the key is used.
-  return createLocalJWKSet({ keys: keys.map((key) => ({ ...key })) } as Parameters<typeof createLocalJWKSet>[0]);
+  // The configuration's schema has checked `kty`; jose checks the rest when a key is used.
+  return createLocalJWKSet({ keys: keys.map((key) => ({ ...key })) });
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
