@@ -9,8 +9,10 @@ export type RecordingEnd = {
   readonly abnormal: boolean;
   readonly reason: string;
   readonly torn?: TornTail;
+  /** When the entry was recorded. */
+  readonly at: string;
   /** Absent where another writer sealed it. */
-  readonly totals?: { readonly events: number; readonly contentBytes: number };
+  readonly totals?: { readonly events: number; readonly contentBytes: number; readonly statements: number; readonly rows: number };
 };
 
 export type NamedRecording = {
@@ -116,7 +118,7 @@ export class SpineLedger {
   }
 
   private recordingMoved(writer: string, event: FoundEvent): string | undefined {
-    const { session, segment, abnormal, reason, events, contentBytes } = event;
+    const { session, segment, abnormal, reason, events, contentBytes, statements, rows, at } = event;
     const head = headOf(event['head']);
     const recording = typeof session === 'string' ? this.recordings.get(session) : undefined;
     if (recording === undefined || recording.writer !== writer) return 'the entry is of a recording that this writer did not open';
@@ -125,23 +127,25 @@ export class SpineLedger {
     if (head.batch < (recording.heads.at(-1)?.batch ?? -1)) return 'the recording goes backwards';
     recording.heads.push(head);
     if (event.type === 'recording.head') return undefined;
-    if (typeof abnormal !== 'boolean' || typeof reason !== 'string' || !isCount(events) || !isCount(contentBytes)) {
+    if (typeof abnormal !== 'boolean' || typeof reason !== 'string' || typeof at !== 'string') return 'the entry is malformed';
+    if (!isCount(events) || !isCount(contentBytes) || !isCount(statements) || !isCount(rows)) {
       return 'the entry is malformed';
     }
-    recording.end = { segment, head, abnormal, reason, totals: { events, contentBytes } };
+    recording.end = { segment, head, abnormal, reason, at, totals: { events, contentBytes, statements, rows } };
     return undefined;
   }
 
   private recordingSealed(event: FoundEvent): string | undefined {
-    const { session, writer, segment, reason } = event;
+    const { session, writer, segment, reason, at } = event;
     const head = headOf(event['head']);
     const torn = tornOf(event['torn']);
     const recording = typeof session === 'string' ? this.recordings.get(session) : undefined;
     if (recording === undefined || recording.writer !== writer) return 'the entry seals a recording that its writer did not open';
     if (recording.end !== undefined) return 'the entry seals a recording that had ended';
-    if (head === undefined || torn === 'malformed' || !isCount(segment) || typeof reason !== 'string') return 'the entry is malformed';
+    if (head === undefined || torn === 'malformed' || !isCount(segment)) return 'the entry is malformed';
+    if (typeof reason !== 'string' || typeof at !== 'string') return 'the entry is malformed';
     recording.heads.push(head);
-    recording.end = { segment, head, abnormal: true, reason, ...(torn === undefined ? {} : { torn }) };
+    recording.end = { segment, head, abnormal: true, reason, at, ...(torn === undefined ? {} : { torn }) };
     return undefined;
   }
 

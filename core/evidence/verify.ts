@@ -94,7 +94,8 @@ export async function verifyEvidence(source: EvidenceSource, options: VerifyOpti
   }
   const ended = [...ledger.recordings.values()];
   if (spines.newest === undefined) notes.push('there is no checkpoint yet: nothing is signed');
-  if (spines.uncovered > 0) notes.push(`${spines.uncovered} batches of spines are not yet under a checkpoint`);
+  if (spines.uncovered > 0)
+    notes.push(`not yet under a checkpoint: ${spines.uncovered} of the batches that writers recorded about their sessions`);
   if (!keysPinned) notes.push('the key came from the evidence itself: pin it with --key to know who signed');
   return {
     intact: findings.intact,

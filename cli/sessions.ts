@@ -1,0 +1,133 @@
+// `sallyport sessions`: what was recorded, from the evidence itself; `end` asks the running gateway.
+import { visibleText } from '../core/approval/visible.ts';
+import type { FoundEvent } from '../core/evidence/batch.ts';
+import { principalOf, textField } from '../core/evidence/play.ts';
+import { listRecordings, readRecording } from '../core/evidence/recordings.ts';
+import type { EvidenceSource } from '../core/evidence/source.ts';
+import type { NamedRecording } from '../core/evidence/spine-ledger.ts';
+import { dataDirectory } from '../standalone/data-directory.ts';
+import { directorySource } from '../standalone/evidence/directory-source.ts';
+import { evidenceDirectory } from '../standalone/evidence/evidence-directory.ts';
+import { findRecording, firstEvent } from './recorded-sessions.ts';
+import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.ts';
+
+const USAGE = `Usage: sallyport sessions [--json]
+       sallyport sessions show ID [--json]
+       sallyport sessions end ID --reason TEXT
+
+Lists the recorded sessions, newest last; shows one with its statements and decisions; or ends one that is open.
+ID may be shortened as long as it means one session.
+
+  --evidence PATH   evidence to read instead of that of the data directory
+  --data DIR        data directory (SALLYPORT_DATA, else .sallyport)
+  --json            one JSON object a line
+`;
+
+type Summary = {
+  readonly session: string;
+  readonly state: 'open' | 'closed' | 'abnormal';
+  readonly principal: string;
+  readonly target: string;
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly reason: string;
+  readonly statements: number | null;
+  readonly rows: number | null;
+};
+
+async function run(args: readonly string[], io: VerbIo): Promise<number> {
+  if (args[0] === 'end') return (await import('./session-end.ts')).endSession(args.slice(1), io);
+  const { values, positionals } = readArguments({
+    args: [...args],
+    allowPositionals: true,
+    options: { evidence: { type: 'string' }, data: { type: 'string' }, json: { type: 'boolean', default: false } },
+  });
+  const [what, id, ...more] = positionals;
+  if (more.length > 0 || (what !== undefined && (what !== 'show' || id === undefined))) {
+    throw new UsageError('sessions takes nothing, show ID, or end ID');
+  }
+  const source = directorySource(evidenceDirectory(values.evidence ?? dataDirectory(values.data, io.env)));
+  if (id !== undefined) {
+    await show(source, id, values.json, io);
+    return EXIT.fine;
+  }
+  const summaries: Summary[] = [];
+  for (const recording of await listRecordings(source)) {
+    summaries.push(summaryOf(recording, await firstEvent(source, recording)));
+  }
+  summaries.sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
+  if (values.json) for (const summary of summaries) io.stdout.write(`${JSON.stringify(summary)}\n`);
+  else io.stdout.write(summaries.length === 0 ? 'No session was recorded yet.\n' : table(summaries));
+  return EXIT.fine;
+}
+
+function summaryOf({ session, end }: NamedRecording, opened: FoundEvent | undefined): Summary {
+  return {
+    session,
+    state: end === undefined ? 'open' : end.abnormal ? 'abnormal' : 'closed',
+    principal: opened === undefined ? '' : principalOf(opened),
+    target: opened === undefined ? '' : textField(opened, 'target'),
+    startedAt: opened === undefined ? '' : textField(opened, 'at'),
+    endedAt: end?.at ?? '',
+    reason: end?.reason ?? '',
+    statements: end?.totals?.statements ?? null,
+    rows: end?.totals?.rows ?? null,
+  };
+}
+
+const HEADS = ['SESSION', 'STATE', 'PRINCIPAL', 'TARGET', 'STARTED', 'ENDED', 'STATEMENTS', 'ROWS'] as const;
+
+function table(summaries: readonly Summary[]): string {
+  const rows = summaries.map((each) =>
+    [
+      each.session,
+      each.state,
+      each.principal,
+      each.target,
+      shortTime(each.startedAt),
+      shortTime(each.endedAt),
+      each.statements ?? '',
+      each.rows ?? '',
+    ].map((cell) => visibleText(String(cell), false)),
+  );
+  const widths = HEADS.map((head, at) => Math.max(head.length, ...rows.map((row) => row[at]?.length ?? 0)));
+  return [HEADS, ...rows]
+    .map(
+      (row) =>
+        `${row
+          .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+async function show(source: EvidenceSource, id: string, json: boolean, io: VerbIo): Promise<void> {
+  const recording = await findRecording(source, id);
+  const summary = summaryOf(recording, await firstEvent(source, recording));
+  const statements: FoundEvent[] = [];
+  for await (const { events } of readRecording(source, recording)) {
+    statements.push(...events.filter(({ type }) => type === 'statement.judged'));
+  }
+  if (json) {
+    io.stdout.write(`${JSON.stringify({ ...summary, statements })}\n`);
+    return;
+  }
+  const { session, state, principal, target, startedAt, endedAt, reason } = summary;
+  const facts = { session, state: reason === '' ? state : `${state} (${reason})`, principal, target, started: startedAt, ended: endedAt };
+  for (const [name, value] of Object.entries(facts)) io.stdout.write(`${name.padEnd(10)}${visibleText(value, false)}\n`);
+  io.stdout.write('\n');
+  for (const statement of statements) {
+    const number = String(statement['statement']).padStart(4);
+    const code = textField(statement, 'code');
+    const decision = `${textField(statement, 'decision')}${code === '' ? '' : ` ${code}`}`;
+    io.stdout.write(`${number}  ${decision.padEnd(14)}  ${visibleText(textField(statement, 'text'), false)}\n`);
+    io.stdout.write(`      ${visibleText(textField(statement, 'reason'), false)}\n`);
+  }
+}
+
+function shortTime(at: string): string {
+  return at.slice(0, 19).replace('T', ' ');
+}
+
+export const verb: Verb = { usage: USAGE, run };
