@@ -51,6 +51,8 @@ export type ColumnType = {
   readonly kind: TypeKind;
   /** Most characters of varchar(n) and name, exact characters of char(n), exact bits of bit(n). */
   readonly length?: number;
+  /** Digits after the point of numeric(p,s). */
+  readonly scale?: number;
   readonly element?: { readonly oid: Oid; readonly type: ColumnType };
 };
 
@@ -159,9 +161,11 @@ export function columnType(typeOid: Oid, typmod: number, types?: ReadonlyMap<Oid
   return { kind: type.kind === 'base' && type.name === 'citext' ? 'text' : 'unknown' };
 }
 
-function lengthOf(typeOid: Oid, typmod: number): { length?: number } {
+function lengthOf(typeOid: Oid, typmod: number): { length?: number; scale?: number } {
   if (typeOid === 19) return { length: NAME_BYTES };
   if (typeOid === 1043 || typeOid === 1042) return typmod > VARHDRSZ ? { length: typmod - VARHDRSZ } : {};
   if (typeOid === 1560) return { length: typmod > 0 ? typmod : 1 };
+  // The scale is signed and has 11 bits (`numeric_typmod_scale`); below zero nothing stands after the point.
+  if (typeOid === 1700 && typmod > VARHDRSZ) return { scale: Math.max(0, (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024) };
   return {};
 }

@@ -40,8 +40,12 @@ export function redactedValue(type: ColumnType, format: 0 | 1): Buffer | null {
       return pick(format, '0', Buffer.alloc(4));
     case 'int8':
     case 'float8':
-    case 'numeric': // Binary: no digits, weight 0, positive, scale 0.
       return pick(format, '0', Buffer.alloc(8));
+    case 'numeric': {
+      // Binary: no digits, weight 0, positive, and the scale.
+      const scale = type.scale ?? 0;
+      return pick(format, scale === 0 ? '0' : `0.${'0'.repeat(scale)}`, Buffer.concat([Buffer.alloc(4), int32(scale)]));
+    }
     case 'money':
       return pick(format, '$0.00', Buffer.alloc(8));
     case 'date':

@@ -11,9 +11,16 @@ export type MessageFields = ReadonlyMap<string, string>;
 /**
  * Classes whose text quotes the client's own words, or nothing: connection (08), cursor state (24), transaction state (25),
  * statement and cursor names (26, 34), login (28), savepoints (3B), rollback (40), syntax and access (42), resources and
- * limits (53, 54), prerequisite state (55), intervention (57). 42 holds only at the top: see `isInner`.
+ * limits (53, 54), prerequisite state (55), intervention (57). 42 holds only at the top (see `isInner`), and for the codes
+ * below only with a position in the client's text.
  */
 const TEXT_KEPT: ReadonlySet<string> = new Set(['08', '24', '25', '26', '28', '34', '3B', '40', '42', '53', '54', '55', '57']);
+
+/**
+ * Also raised at run time, about a value that is looked up or parsed as a name, a type, a tsquery or a jsonpath: then the
+ * message quotes the value (`select ssn::regclass`), and has no position.
+ */
+const TEXT_KEPT_WITH_POSITION: ReadonlySet<string> = new Set(['42601', '42602', '42622', '42703', '42704', '42725', '42883', '42P01']);
 
 /** Severities, SQLSTATE, position in the client's own text, and places in PostgreSQL's source. */
 const ALWAYS_KEPT: ReadonlySet<string> = new Set(['S', 'V', 'C', 'P', 'F', 'L', 'R']);
@@ -40,7 +47,7 @@ export function maskMessage(fields: MessageFields, hasMasks: boolean, detectors:
   const code = fields.get('C') ?? '';
   const inner = isInner(fields);
   for (const [field, text] of fields) if (ALWAYS_KEPT.has(field)) masked.set(field, text);
-  masked.set('M', keepsText(code) && !inner ? redactText(fields.get('M') ?? '', detectors) : rebuilt(code, fields, inner));
+  masked.set('M', keepsText(code, fields.has('P')) && !inner ? redactText(fields.get('M') ?? '', detectors) : rebuilt(code, fields, inner));
   if (!inner) {
     for (const [field] of NAMES) {
       const name = fields.get(field);
@@ -58,7 +65,8 @@ function isInner(fields: MessageFields): boolean {
   return fields.has('W') || fields.has('q');
 }
 
-function keepsText(code: string): boolean {
+function keepsText(code: string, hasPosition: boolean): boolean {
+  if (!hasPosition && TEXT_KEPT_WITH_POSITION.has(code)) return false;
   return /^[0-9A-Z]{5}$/.test(code) && TEXT_KEPT.has(code.slice(0, 2));
 }
 

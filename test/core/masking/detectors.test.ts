@@ -91,7 +91,8 @@ test('a text stays valid Unicode whatever is found in it', () => {
         const redacted = redactText(parts.join(' '), ALL);
         for (const secret of ['123-45-6789', '4111111111111111', JWT])
           if (parts.includes(secret)) expect(redacted).not.toContain(` ${secret} `);
-        expect(redacted.isWellFormed()).toBe(parts.join(' ').isWellFormed());
+        expect(Buffer.from(redacted).toString()).toBe(redacted);
+        expect(redacted).not.toContain('\uFFFD');
       },
     ),
   );

@@ -55,7 +55,7 @@ describe('partial', () => {
   test('a value is never shown whole, and never grows', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), fc.nat(6), fc.nat(6), (value, keepFirst, keepLast) => {
-        fc.pre(value.isWellFormed() && value.includes('*') === false);
+        fc.pre(!value.includes('*'));
         const result = shown({ kind: 'partial', keepFirst, keepLast }, value) ?? '';
         expect(result).not.toBe(value);
         expect(Array.from(result).length).toBe(Array.from(value).length);
@@ -124,7 +124,7 @@ describe('tokenize', () => {
   test('a card number becomes one that no terminal takes', () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[2-6]\d{12,18}$/), (card) => {
-        const digits = [...tokenizeText(KEYS.tokenize, card)].map(Number).reverse();
+        const digits = Array.from(tokenizeText(KEYS.tokenize, card), Number).toReversed();
         const sum = digits.reduce((total, digit, i) => total + (i % 2 === 0 ? digit : digit > 4 ? digit * 2 - 9 : digit * 2), 0);
         expect(sum % 10).not.toBe(0);
       }),
