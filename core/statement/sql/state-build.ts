@@ -5,11 +5,17 @@ import { CLASS, RELATION_SECTIONS, type Rows } from './catalog-query.ts';
 import { Dependencies, type CodeSources } from './code-reach.ts';
 import { buildRelations, type RelationRows } from './relation-build.ts';
 import type { SessionState } from './session-state.ts';
+import { SallyportError } from '../../errors.ts';
 import { SnapshotMalformed } from './snapshot-rows.ts';
+
+/** The session has a temporary schema, and the question skipped it: ask again in full. */
+export class TemporaryUnread extends SallyportError {
+  readonly code = 'temporary-unread';
+}
 
 /**
  * Reads the one cell of `stateQuery`'s one row. The catalog tells what stands behind the types and functions of temporary
- * relations. Throws SnapshotMalformed.
+ * relations. Throws SnapshotMalformed, and TemporaryUnread after a question that skipped what there is.
  */
 export function buildSessionState(json: string, catalog: Catalog): SessionState {
   const answer = objectOf(parse(json), 'the state of a session');
@@ -39,6 +45,7 @@ function isUnbound(name: string): boolean {
 
 function temporaryRelations(value: unknown, catalog: Catalog): { relations: readonly Relation[]; unknownCode: boolean } {
   if (value === null) return { relations: [], unknownCode: false };
+  if (value === 'unread') throw new TemporaryUnread('the temporary objects of the session have not been read');
   const sections = objectOf(value, 'temporary relations');
   const rows = Object.fromEntries(RELATION_SECTIONS.map((name) => [name, rowsOf(sections[name], name)]));
   const dependencyRows = rowsOf(sections['dependencies'], 'dependencies');
