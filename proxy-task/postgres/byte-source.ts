@@ -91,8 +91,11 @@ export class ByteSource {
 
   #take(chunk: Buffer): void {
     if (this.#buffered.length + chunk.length > this.#maxBufferedBytes) {
-      this.fail(new MalformedMessage('more bytes than a handshake has'));
+      // What was dropped leaves a hole, so nothing before it may be read as if the stream went on.
+      this.#buffered = Buffer.alloc(0);
+      this.#feed.stop();
       this.#socket.pause();
+      this.fail(new MalformedMessage('more bytes than a handshake has'));
       return;
     }
     this.#buffered = this.#buffered.length === 0 ? chunk : Buffer.concat([this.#buffered, chunk]);

@@ -57,6 +57,7 @@ export class FrameSplitter {
   #kept: Buffer[] = [];
   #keptBytes = 0;
   #busy = false;
+  #ownsChunk = false;
   #dead = false;
 
   constructor(options: { readonly limits: FrameLimits; readonly onFrame: OnFrame }) {
@@ -100,7 +101,9 @@ export class FrameSplitter {
       const kept = this.#kept.length === 1 && only !== undefined ? only : Buffer.concat(this.#kept);
       this.#kept = [];
       this.#keptBytes = 0;
+      this.#ownsChunk = true;
       this.#split(kept, 0, kept.length);
+      this.#ownsChunk = false;
     }
   }
 
@@ -178,9 +181,13 @@ export class FrameSplitter {
     this.#keptBytes += end - start;
   }
 
-  /** The rest of the chunk in hand comes before what was pushed while it was being split. */
+  /**
+   * The rest of the chunk in hand comes before what was pushed while it was being split. It is copied once: a pause after
+   * each of many small frames must not copy what follows again and again.
+   */
   #keepFirst(chunk: Buffer, start: number, end: number): void {
-    this.#kept.unshift(Buffer.from(chunk.subarray(start, end)));
+    const rest = chunk.subarray(start, end);
+    this.#kept.unshift(this.#ownsChunk ? rest : Buffer.from(rest));
     this.#keptBytes += end - start;
   }
 

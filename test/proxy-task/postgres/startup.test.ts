@@ -431,6 +431,23 @@ describe('a client is refused', () => {
     expect(await outcome()).toBeUndefined();
   });
 
+  test('for sending more than a handshake has, also where the token stands in it', async () => {
+    const wire = new Wire().send(hello(), encodePassword('x'.repeat(60_000)).subarray(0, 50_000));
+    await wire.message();
+    const flood = encodePassword('x'.repeat(60_000)).subarray(50_000);
+    wire.send(flood, Buffer.alloc(1024 * 1024, 0x41));
+    const result = await outcome();
+    // Either the bytes behind the token are all there when the candidate is, or there is no candidate.
+    if (result !== undefined) {
+      const { socket, leftover } = result;
+      wire.socket.end();
+      socket.resume();
+      const more: Buffer[] = [leftover];
+      for await (const chunk of socket) more.push(chunk);
+      expect(Buffer.concat(more).equals(Buffer.alloc(1024 * 1024, 0x41))).toBe(true);
+    }
+  });
+
   test('for taking too long, wherever it stands', async () => {
     const silent = new Wire();
     const half = new Wire().send(hello().subarray(0, 9));

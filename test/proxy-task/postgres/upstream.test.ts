@@ -129,6 +129,12 @@ describe('logging in', () => {
     leave(upstream);
   });
 
+  test('a name that resolves to several addresses works with a shared read buffer', async () => {
+    const upstream = await openUpstream(login('by_scram', { host: 'localhost', readBuffer: Buffer.alloc(4096) }));
+    expect(await ask(upstream, 'select current_user')).toBe('by_scram');
+    leave(upstream);
+  });
+
   test('SCRAM over TLS binds to the channel, and the name and the authority of the certificate are checked', async () => {
     const upstream = await openUpstream(login('by_scram', { tls: verifyFull(), readBuffer: Buffer.alloc(4096) }));
     expect(upstream.tls).toMatch(/^TLSv1\.3 TLS_/u);
