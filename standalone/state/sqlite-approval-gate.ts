@@ -24,6 +24,9 @@ const MAX_PENDING_PER_PRINCIPAL = 100;
 /** What a person reads must be readable, and the AWS adapter's items end at 400 KB. */
 const MAX_TEXT_BYTES = 65_536;
 
+/** How soon a store that failed is tried again. */
+const RETRY_MS = 1_000;
+
 /** Timers overflow above 2^31 - 1 ms; a later deadline is looked at again then. */
 const MAX_TIMER_MS = 2_147_483_647;
 
@@ -95,9 +98,7 @@ export class SqliteApprovalGate implements ApprovalGate, ApprovalDesk {
     this.#watchers.set(id, watchers);
     // After this returns, so that the callback can already stop the watch.
     queueMicrotask(() => {
-      if (!watchers.has(watcher)) return;
-      const stored = this.#table.load(id);
-      if (stored !== undefined) watcher(asOf(stored.approval, this.#ports.clock.now()));
+      if (watchers.has(watcher)) this.#present(id, watchers, watcher);
     });
     return {
       stop: () => {
@@ -182,8 +183,26 @@ export class SqliteApprovalGate implements ApprovalGate, ApprovalDesk {
     }
   }
 
+  #present(id: string, watchers: Set<(approval: Approval) => void>, watcher: (approval: Approval) => void): void {
+    try {
+      const stored = this.#table.load(id);
+      if (stored !== undefined) watcher(asOf(stored.approval, this.#ports.clock.now()));
+    } catch {
+      // As in `#tell`; a store that cannot be read refuses the claim too.
+      watchers.delete(watcher);
+    }
+  }
+
   #tell(approval: Approval): void {
-    for (const watcher of this.#watchers.get(approval.request.id) ?? []) watcher(approval);
+    const watchers = this.#watchers.get(approval.request.id) ?? new Set();
+    for (const watcher of watchers) {
+      try {
+        watcher(approval);
+      } catch {
+        // One session's bug must not undo another's answer, which is stored. The statement it holds ends with its hold, unsent.
+        watchers.delete(watcher);
+      }
+    }
   }
 
   #expireDue(): void {
@@ -201,8 +220,18 @@ export class SqliteApprovalGate implements ApprovalGate, ApprovalDesk {
       this.#timer = undefined;
       return;
     }
-    const waitMs = Math.min(Math.max(nearest - this.#ports.clock.now(), 1), MAX_TIMER_MS);
-    this.#timer = this.#ports.clock.after(waitMs, () => this.#expireDue());
+    this.#wakeAfter(Math.min(Math.max(nearest - this.#ports.clock.now(), 1), MAX_TIMER_MS));
+  }
+
+  #wakeAfter(ms: number): void {
+    this.#timer = this.#ports.clock.after(ms, () => {
+      try {
+        this.#expireDue();
+      } catch {
+        // Nothing can be used late because of this: every read and claim judges the time by itself.
+        this.#wakeAfter(RETRY_MS);
+      }
+    });
   }
 }
 

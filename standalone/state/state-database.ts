@@ -1,5 +1,5 @@
 /** `state.db`: what must outlive the process. Tables are separate by who writes them: requests and claims by the data path, votes by people, controls by operators. */
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { SallyportError } from '../../core/errors.ts';
@@ -43,7 +43,10 @@ const MIGRATIONS: readonly string[] = [
 /** Opens `state.db` in the data directory, and brings its schema up to date. Throws StateUnusable. */
 export function openState(dataDir: string): StateDatabase {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const db = new Database(join(dataDir, 'state.db'), { timeout: 5_000 });
+  const path = join(dataDir, 'state.db');
+  const db = new Database(path, { timeout: 5_000 });
+  // Statements and sign-ins: for this account only. SQLite gives its log files the mode of the database.
+  chmodSync(path, 0o600);
   db.exec('PRAGMA journal_mode = WAL');
   // A decision or claim that was acknowledged must survive the death of the machine.
   db.exec('PRAGMA synchronous = FULL');

@@ -189,7 +189,7 @@ describe('what the page shows', () => {
     const sql = "update t set a = '\u202e<script>alert(1)</script>\u200b'";
     const odd = await ask({ sql, reasonGiven: '<img src=x onerror=alert(1)>\u001b[2J', parameters: [null, '"><u>'] });
     const page = await pageOf(visitor, `/approvals/${odd.id}`);
-    expect(page).not.toMatch(/<script|<img|\u202e|\u200b|\u001b|"><u>/);
+    for (const raw of ['<script', '<img', '\u202e', '\u200b', '\u001b', '"><u>']) expect(page).not.toContain(raw);
     expect(page).toContain('\\u{202e}');
     expect(page).toContain('&lt;script&gt;');
     expect(page).toContain(`${Buffer.byteLength(sql)} bytes`);

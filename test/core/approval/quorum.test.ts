@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { mayDecide, quorumStands, unapprovable, type Approver } from '../../../core/approval/quorum.ts';
 import { aRequest } from '../../support/approval-requests.ts';
@@ -23,7 +23,8 @@ describe('mayDecide', () => {
   ];
   test.each(cases)('%s may not', (_, approver, reason) => {
     const request = aRequest({ ruleAuthors: ['rita@bank.example'] });
-    expect(mayDecide(request, approver)).toMatchObject({ may: false, reason: expect.stringContaining(reason) });
+    const entitled = mayDecide(request, approver);
+    expect(entitled.may ? 'may' : entitled.reason).toContain(reason);
     expect(quorumStands(request, [approver])).toBe(false);
   });
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -157,6 +157,30 @@ describe('SqliteApprovalGate', () => {
     ]) {
       expect(() => db.exec(sql)).toThrow('never');
     }
+    await stop();
+  });
+
+  test('one watcher that fails keeps neither the answer nor the other watchers from being told', async () => {
+    const { gate, answer, stop } = await embedded();
+    await gate.request(request);
+    const seen: string[] = [];
+    let failing = false;
+    gate.watch(request.id, () => {
+      if (failing) throw new Error('a bug of this session');
+    });
+    gate.watch(request.id, ({ state }) => seen.push(state));
+    await Promise.resolve();
+    failing = true;
+    await answer(request.id, 'dana@bank.example', 'approve');
+    expect(seen).toEqual(['pending', 'approved']);
+    await stop();
+  });
+
+  test('what is stored is for this account only', async () => {
+    const { gate, stop } = await embedded();
+    await gate.request(request);
+    const path = join(directories.at(-1) ?? '', 'state.db');
+    for (const suffix of ['', '-wal', '-shm']) expect(statSync(path + suffix).mode & 0o777).toBe(0o600);
     await stop();
   });
 

@@ -1,0 +1,210 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decodeJwt } from 'jose';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { followDemoSignIn, signInAtDemo, signInWithBrowser } from '../../cli/approver-sign-in.ts';
+import { verb as approvals } from '../../cli/approvals.ts';
+import { endSession } from '../../cli/session-end.ts';
+import { verb as token } from '../../cli/token.ts';
+import type { ApprovalRequest } from '../../core/approval/approval.ts';
+import { aRequest } from '../support/approval-requests.ts';
+import { startConsole, type RunningConsole } from '../support/running-console.ts';
+import { keptIo, type KeptIo } from '../support/verb-io.ts';
+
+let running: RunningConsole;
+let io: KeptIo;
+let request: ApprovalRequest;
+let asked = 0;
+
+beforeAll(async () => {
+  running = await startConsole();
+});
+afterAll(() => running.stop());
+beforeEach(async () => {
+  io = keptIo({ env: { SALLYPORT_DATA: running.dataDir } });
+  asked += 1;
+  const requestedAtMs = running.clock.now();
+  request = aRequest({ id: `ap_${asked}`, requestedAtMs, expiresAtMs: requestedAtMs + 3_600_000 });
+  await running.gate.request(request);
+});
+
+const stateOf = async () => (await running.gate.read(request.id))?.state;
+
+describe('sallyport approvals', () => {
+  test('what waits is listed on one line each, and as JSON', async () => {
+    await running.gate.request({ ...request, id: 'ap_odd', sql: 'select 1\n\u001b[2J -- x' });
+    expect(await approvals.run([], io)).toBe(0);
+    const lines = io.written.stdout.split('\n');
+    expect(lines.find((line) => line.startsWith('ap_odd'))).toContain('demo/agent-7 → bank  select 1\\n\\u{1b}[2J -- x');
+    const json = keptIo({ env: { SALLYPORT_DATA: running.dataDir } });
+    await approvals.run(['--json'], json);
+    expect(
+      json.written.stdout
+        .trim()
+        .split('\n')
+        .map((line): unknown => JSON.parse(line)),
+    ).toContainEqual(expect.objectContaining({ id: request.id }));
+    await running.gate.withdraw('ap_odd', 'r');
+  });
+
+  test('show tells effects, the exact statement and who asks, and a reason cannot pass for a line of ours', async () => {
+    await running.gate.withdraw(request.id, 'r');
+    const forged = { ...request, id: `${request.id}f`, reasonGiven: 'fine\nOwner   nobody\u001b[1A' };
+    await running.gate.request(forged);
+    expect(await approvals.run(['show', forged.id], io)).toBe(0);
+    expect(io.written.stdout).toContain('update bank.public.accounts');
+    expect(io.written.stdout).toContain(`  ${request.sql}`);
+    expect(io.written.stdout.split('\n').filter((line) => line.startsWith('Owner'))).toEqual(['Owner   owen@bank.example']);
+    expect(io.written.stdout).not.toContain('\u001b');
+  });
+
+  test('Dana approves with --as, and the statement was shown first', async () => {
+    expect(await approvals.run(['approve', request.id, '--as', 'dana@bank.example', '--reason', 'ok'], io)).toBe(0);
+    expect(io.written.stdout).toBe(`${request.id} is approved\n`);
+    expect(io.written.stderr).toContain(request.sql);
+    expect(await running.gate.read(request.id)).toMatchObject({
+      state: 'approved',
+      votes: [{ person: 'dana@bank.example', reason: 'ok' }],
+    });
+  });
+
+  test('Erin rejects with --as', async () => {
+    expect(await approvals.run(['reject', request.id, '--as', 'erin@bank.example'], io)).toBe(0);
+    expect(await stateOf()).toBe('rejected');
+  });
+
+  test.each([
+    ['owen@bank.example', 'you own the agent'],
+    ['alice@bank.example', 'the agent acts for you'],
+    ['nobody@bank.example', 'cannot sign in'],
+  ])('%s is told why not', async (person, reason) => {
+    await expect(approvals.run(['approve', request.id, '--as', person], io)).rejects.toThrow(reason);
+    expect(await stateOf()).toBe('pending');
+  });
+
+  test('a browser’s sign-in comes back to a port of this machine', async () => {
+    const signedIn = signInWithBrowser(
+      { issuer: running.issuer.url, clientId: 'sallyport-cli', nonce: 'n-1' },
+      {
+        write: (text) => {
+          const url = new URL(text.trim().split(/\s+/).at(-1) ?? '');
+          const until = url.searchParams.get('redirect_uri') ?? '';
+          // What a person and a browser do: first something else knocks, then the return of the sign-in.
+          void (async () => {
+            const stray = await fetch(`${until}?code=x&state=forged`);
+            expect(stray.status).toBe(404);
+            await fetch(await followDemoSignIn(url, 'dana@bank.example', until));
+          })();
+        },
+      },
+    );
+    expect(decodeJwt(await signedIn)).toMatchObject({ nonce: 'n-1', email: 'dana@bank.example', groups: ['dba'], aud: 'sallyport-cli' });
+  });
+
+  test('--as is refused where not anyone may be anyone', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    const issuer = `http://127.0.0.1:${address.port}`;
+    const endpoint = `${issuer}/x`;
+    server.on('request', (_, response) => {
+      response.end(JSON.stringify({ issuer, authorization_endpoint: endpoint, token_endpoint: endpoint, jwks_uri: endpoint }));
+    });
+    const request = { issuer, clientId: 'sallyport-cli', nonce: 'n' };
+    await expect(signInAtDemo(request, 'dana@bank.example')).rejects.toMatchObject({ code: 'usage' });
+    server.closeAllConnections();
+    server.close();
+  });
+
+  test.each([[['approve']], [['approve', '../x']], [['grant', 'ap_1']], [['show', 'a', 'b']], [['--bogus']], [['list', 'ap_1']]])(
+    '%j is wrong usage',
+    async (words) => {
+      await expect(approvals.run(words, io)).rejects.toMatchObject({ code: 'usage' });
+    },
+  );
+
+  test('without a gateway the message says how to start one', async () => {
+    const empty = mkdtempSync(join(tmpdir(), 'sallyport-empty-'));
+    await expect(approvals.run(['--data', empty], io)).rejects.toThrow('sallyport demo');
+    rmSync(empty, { recursive: true });
+  });
+});
+
+describe('sallyport token', () => {
+  test('only the token is printed, and a delegated one names the person as its subject', async () => {
+    const words = [
+      '--principal',
+      'agent-7',
+      '--group',
+      'analysts',
+      '--group',
+      'ops',
+      '--on-behalf-of',
+      'alice@bank.example',
+      '--ttl',
+      '5m',
+    ];
+    expect(await token.run(words, io)).toBe(0);
+    const claims = decodeJwt(io.written.stdout.trim());
+    expect(claims).toMatchObject({
+      iss: running.issuer.url,
+      aud: 'sallyport',
+      sub: 'alice@bank.example',
+      act: { sub: 'agent-7' },
+      groups: ['analysts', 'ops'],
+    });
+    expect((claims.exp ?? 0) - (claims.iat ?? 0)).toBe(300);
+  });
+
+  test('a token of its own names the agent as its subject', async () => {
+    await token.run(['--principal', 'agent-7'], io);
+    const claims = decodeJwt(io.written.stdout.trim());
+    expect([claims.sub, claims['act'], claims['groups']]).toEqual(['agent-7', undefined, []]);
+  });
+
+  test('the issuer mints for nobody but the operator', async () => {
+    const body = JSON.stringify({ principal: 'agent-7', groups: [], ttlSeconds: 60 });
+    for (const authorization of ['', 'Bearer x', `Basic ${running.operatorToken}`]) {
+      expect((await fetch(`${running.issuer.url}/demo/tokens`, { method: 'POST', body, headers: { authorization } })).status).toBe(401);
+    }
+    const authorization = `Bearer ${running.operatorToken}`;
+    for (const bad of [
+      '{',
+      '{}',
+      body.replace('60', '0'),
+      body.replace('60', '86401'),
+      body.replace('"agent-7"', '""'),
+      body.replace('[]', '[1]'),
+    ]) {
+      expect((await fetch(`${running.issuer.url}/demo/tokens`, { method: 'POST', body: bad, headers: { authorization } })).status).toBe(
+        400,
+      );
+    }
+  });
+
+  test.each([
+    [[]],
+    [['--principal', 'a', '--ttl', '0s']],
+    [['--principal', 'a', '--ttl', '25h']],
+    [['--principal', 'a', '--ttl', '1d']],
+    [['x']],
+  ])('%j is wrong usage', async (words) => {
+    await expect(token.run(words, io)).rejects.toMatchObject({ code: 'usage' });
+  });
+});
+
+describe('sallyport sessions end', () => {
+  test('a live session ends and hears why', async () => {
+    const ends: string[] = [];
+    running.control.watch({ id: 's-5', principal: { issuer: 'demo', agent: 'a', groups: [], expiresAtMs: 0 } }, (_, reason) =>
+      ends.push(reason),
+    );
+    expect(await endSession(['s-5', '--reason', 'strange'], io)).toBe(0);
+    expect(ends).toEqual(['strange']);
+    await expect(endSession(['s-5', '--reason', 'strange'], io)).rejects.toThrow('No session');
+    await expect(endSession(['s-5'], io)).rejects.toMatchObject({ code: 'usage' });
+  });
+});
