@@ -24,6 +24,11 @@ export interface LineFormat {
   /** Finds the cells of the row at `at`; false when the row is not complete in `[at, end)`. Throws MalformedRow. */
   split(bytes: Buffer, at: number, end: number, cells: RowCells): boolean;
   isNull(bytes: Buffer, start: number, end: number): boolean;
+  /**
+   * Whether a value may be written as NULL is. In text format any NULL string but `\N` can be: whoever chooses
+   * `NULL '123-45-6789'` would find the rows that hold it, so such cells count as values.
+   */
+  readonly nullIsAmbiguous: boolean;
   /** Appends the value that the cell stands for. */
   decode(bytes: Buffer, start: number, end: number, sink: ByteSink): void;
   /** Appends `value[0, length)` as a cell; `like` is the first byte of the cell it stands for (a quote stays a quote). */
@@ -67,6 +72,7 @@ export function textFormat(options: CopyOptions): LineFormat {
   const nullText = Buffer.from(options.nullText ?? '\\N');
   return {
     nullText,
+    nullIsAmbiguous: nullText.toString() !== '\\N',
     delimiter,
     showsMatches: APART.has(delimiter),
     split(bytes, at, end, cells) {
@@ -121,6 +127,8 @@ export function csvFormat(options: CopyOptions): LineFormat {
   const nullText = Buffer.from(options.nullText ?? '');
   return {
     nullText,
+    // A value that equals the NULL string is quoted (`CopyAttributeOutCSV`).
+    nullIsAmbiguous: false,
     delimiter,
     showsMatches: APART.has(delimiter) && APART.has(quote) && APART.has(escape),
     split(bytes, at, end, cells) {

@@ -79,10 +79,11 @@ export class LineCopyMasker implements CopyMasker {
         const to = row.ends[i] ?? 0;
         const mask = masks[i];
         const detector = this.detectors[i];
-        if (format.isNull(bytes, from, to)) continue;
+        const isNull = format.isNull(bytes, from, to);
+        if (isNull && !format.nullIsAmbiguous) continue;
         if (mask !== undefined) {
           sink.append(bytes, copied, from);
-          this.appendMasked(mask, bytes, from, to, sink);
+          this.appendMasked(mask, bytes, from, to, isNull, sink);
           copied = to;
         } else if (detector !== undefined && (suspect || detector.always)) {
           const found = this.detect(detector, bytes, from, to);
@@ -100,17 +101,24 @@ export class LineCopyMasker implements CopyMasker {
     return detected;
   }
 
-  private appendMasked(mask: CellMask, bytes: Buffer, start: number, end: number, sink: ByteSink): void {
+  /** The quotes of a masked value are not kept: they would tell that it has something to quote. */
+  private appendMasked(mask: CellMask, bytes: Buffer, start: number, end: number, maybeNull: boolean, sink: ByteSink): void {
     if (mask.kind === 'constant') {
       if (mask.bytes === null) sink.append(this.format.nullText);
-      else this.format.encode(mask.bytes, mask.bytes.length, bytes[start], sink);
+      else this.format.encode(mask.bytes, mask.bytes.length, undefined, sink);
       return;
     }
     this.value.reset();
     this.masked.reset();
     this.format.decode(bytes, start, end, this.value);
-    mask.append(this.value.bytes, 0, this.value.length, this.masked);
-    this.format.encode(this.masked.bytes, this.masked.length, bytes[start], sink);
+    try {
+      mask.append(this.value.bytes, 0, this.value.length, this.masked);
+    } catch (error) {
+      // The NULL string is no value of this column's type: then the cell is NULL, and says nothing else.
+      if (!maybeNull || !(error instanceof MalformedRow)) throw error;
+      return sink.append(this.format.nullText);
+    }
+    this.format.encode(this.masked.bytes, this.masked.length, undefined, sink);
   }
 
   private detect(detector: CellDetector, bytes: Buffer, start: number, end: number): number {

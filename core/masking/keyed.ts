@@ -5,13 +5,15 @@
  */
 import { createHmac } from 'node:crypto';
 
-/** At least 32 random bytes each. The two differ, so that a hash tells nothing about a token. */
+/** At least 32 random bytes each (a shorter key is a plain Error: a bug of whoever composes). The two differ, so that a hash tells nothing about a token. */
 export type MaskKeys = { readonly hash: Uint8Array; readonly tokenize: Uint8Array };
 
+const KEY_LEAST_BYTES = 32;
 const HASH_HEX_DIGITS = 32;
 const CARD_DIGITS = { least: 13, most: 19 } as const;
 
 function mac(key: Uint8Array, label: string, value: Uint8Array): Buffer {
+  if (key.length < KEY_LEAST_BYTES) throw new Error('a masking key is shorter than 32 bytes');
   return createHmac('sha256', key).update(label).update('\0').update(value).digest();
 }
 
@@ -81,9 +83,9 @@ function replace(character: string, random: number): string {
 /** 16 bits per character: the bias of `% 26` stays below 0.1 %. */
 function keyedStream(key: Uint8Array, value: string, round: number, length: number): Uint16Array {
   const stream = new Uint16Array(length);
-  const seed = mac(key, `token ${round}`, Buffer.from(value));
+  const first = mac(key, `token ${round}`, Buffer.from(value));
   for (let block = 0; block * 16 < length; block++) {
-    const bytes = mac(key, `block ${block}`, seed);
+    const bytes = block === 0 ? first : mac(key, `block ${block}`, first);
     for (let i = 0; i < 16 && block * 16 + i < length; i++) stream[block * 16 + i] = bytes.readUInt16BE(i * 2);
   }
   return stream;

@@ -44,13 +44,22 @@ describe('text format', () => {
   test.each<[string, Options, readonly (MaskMethod | undefined)[], string, string]>([
     ['masks a column', { format: 'text' }, [undefined, REDACT], '1\tsecret\n', '1\t[masked]\n'],
     ['keeps NULL', { format: 'text' }, [REDACT, REDACT], '\\N\tx\n', '\\N\t[masked]\n'],
-    ['knows another NULL', { format: 'text', nullText: 'nil' }, [REDACT, { kind: 'null' }], 'nil\tx\n', 'nil\tnil\n'],
+    ['masks what may be NULL or a value', { format: 'text', nullText: '6789' }, [PARTIAL, { kind: 'null' }], '6789\tx\n', '****\t6789\n'],
     ['unescapes before it masks', { format: 'text' }, [PARTIAL], 'a\\tb\\\\c\\n1234\n', '*\\t*\\\\*\\n1234\n'],
     ['knows an escaped delimiter', { format: 'text', delimiter: '|' }, [PARTIAL, undefined], 'ab\\|1234|x\n', '**\\|1234|x\n'],
     ['knows an escaped line end', { format: 'text' }, [undefined, REDACT], 'a\\\nb\tc\n', 'a\\\nb\t[masked]\n'],
     ['keeps clear cells as they are', { format: 'text' }, [undefined, REDACT], '\\x41\\b\tc\n', '\\x41\\b\t[masked]\n'],
     ['has empty lines for no columns', { format: 'text' }, [], '\n', '\n'],
   ])('%s', (_, options, methods, line, expected) => expect(out(options, methods, [line])).toEqual([expected]));
+
+  test('NULL in an integer column stays NULL under a string that is no integer', () => {
+    const plan = planOf([{ kind: 'hash' }]);
+    const columns = [{ typeOid: 23, typmod: -1, format: 0 as const }];
+    const copy: CopyOptions = { direction: 'out', format: 'text', nullText: 'nil' };
+    const one = createCopyMasker({ plan, columns, copy, keys: KEYS, detectors: NO_DETECTORS });
+    expect(run(one, [[text('nil\n')]]).payloads.map(String)).toEqual(['nil\n']);
+    expect(() => run(one, [[text('nul\n')]])).toThrow(expect.objectContaining({ code: 'malformed-row' }));
+  });
 
   test('detectors see the value, not its escapes', () => {
     expect(out({ format: 'text', delimiter: '-' }, [undefined, undefined], ['123\\-45\\-6789-x\n'], ALL)).toEqual([
@@ -72,7 +81,7 @@ describe('text format', () => {
 describe('csv format', () => {
   test.each<[string, Options, readonly (MaskMethod | undefined)[], string[], string[]]>([
     ['masks a column', { format: 'csv' }, [undefined, REDACT], ['1,secret\n'], ['1,[masked]\n']],
-    ['keeps NULL apart from the empty text', { format: 'csv' }, [REDACT, REDACT], [',""\n'], [',"[masked]"\n']],
+    ['keeps NULL apart from the empty text', { format: 'csv' }, [REDACT, REDACT], [',""\n'], [',[masked]\n']],
     ['masks quoted cells', { format: 'csv' }, [undefined, PARTIAL], ['a,"x ""y"", 1234"\n'], ['a,"* ""*"", 1234"\n']],
     ['has quoted line ends', { format: 'csv' }, [undefined, PARTIAL], ['"a\nb","c\n1234"\n'], ['"a\nb","*\n1234"\n']],
     ['leaves the header', { format: 'csv', header: true }, [REDACT, undefined], ['ssn,name\n', '1,2\n'], ['ssn,name\n', '[masked],2\n']],
