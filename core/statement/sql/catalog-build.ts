@@ -33,6 +33,7 @@ export function buildCatalog(major: PostgresMajor, rows: SnapshotRows): BuiltCat
     functionsByName: groupBy(functions.values(), (entry) => entry.name),
     types,
     userOperatorsByName: groupBy(userOperators(rows), (entry) => entry.name),
+    eventTriggers: rows.eventTriggers.map((row) => ({ name: text(row, 3), event: text(row, 2), functionOid: integer(row, 1) })),
     userCasts: rows.casts.flatMap((row) => userCast(row, functions, types)),
   };
   const complete =

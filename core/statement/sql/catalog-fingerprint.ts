@@ -24,6 +24,7 @@ const PARTS: readonly Part[] = [
   { table: 'pg_aggregate', row: 'x.aggfnoid::pg_catalog.oid' },
   { table: 'pg_type', row: 'x.oid', schema: 'x.typnamespace' },
   { table: 'pg_range', row: 'x.rngtypid' },
+  { table: 'pg_enum', row: 'x.oid' },
   { table: 'pg_operator', row: 'x.oid', schema: 'x.oprnamespace' },
   { table: 'pg_opclass', row: 'x.oid' },
   { table: 'pg_amproc', row: 'x.oid' },

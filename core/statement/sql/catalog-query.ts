@@ -32,9 +32,20 @@ export const RELATION_SECTIONS = [
   'policies',
 ] as const;
 /** The parts that describe what is not tied to one relation. */
-export const SHARED_SECTIONS = ['schemas', 'functions', 'types', 'ranges', 'opclasses', 'operators', 'casts', 'dependencies'] as const;
+export const SHARED_SECTIONS = [
+  'schemas',
+  'functions',
+  'types',
+  'ranges',
+  'opclasses',
+  'operators',
+  'casts',
+  'eventTriggers',
+  'dependencies',
+] as const;
 
-export type SectionName = (typeof RELATION_SECTIONS)[number] | (typeof SHARED_SECTIONS)[number];
+export type RelationSection = (typeof RELATION_SECTIONS)[number];
+export type SectionName = RelationSection | (typeof SHARED_SECTIONS)[number];
 /** One row of text per object, in the order of the section's columns. */
 export type Rows = readonly (readonly (string | null)[])[];
 export type SnapshotRows = { readonly [name in SectionName]: Rows };
@@ -50,24 +61,25 @@ const NOT_TEMPORARY_SCHEMA = `n.nspname OPERATOR(pg_catalog.!~) '^pg_(toast_)?te
  * is not committed), the text is left out rather than waited for, and the snapshot is incomplete.
  */
 function unlessLocked(text: string, classOid: number, object: string, self?: string): string {
-  const own = self === undefined ? '' : `l.relation OPERATOR(pg_catalog.=) ${self} OR `;
-  return `CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock' AND l.granted
-    AND l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()
-    AND (${own}EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid OPERATOR(pg_catalog.=) ${classOid}::pg_catalog.oid
+  // Asked once per statement, not once per row: nothing in it refers to the row.
+  const locked = `ARRAY(SELECT l.relation FROM pg_catalog.pg_locks l WHERE l.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock' AND l.granted
+    AND l.relation IS NOT NULL AND l.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid())`;
+  const own = self === undefined ? '' : `${self} OPERATOR(pg_catalog.=) ANY (${locked}) OR `;
+  return `CASE WHEN ${own}EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid OPERATOR(pg_catalog.=) ${classOid}::pg_catalog.oid
       AND d.objid OPERATOR(pg_catalog.=) ${object} AND d.refclassid OPERATOR(pg_catalog.=) ${CLASS.relation}::pg_catalog.oid
-      AND d.refobjid OPERATOR(pg_catalog.=) l.relation))) THEN NULL ELSE ${text} END`;
+      AND d.refobjid OPERATOR(pg_catalog.=) ANY (${locked})) THEN NULL ELSE ${text} END`;
 }
 
 function sha256(text: string): string {
   return `pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(${text}, 'UTF8')), 'hex')`;
 }
 
-function relationSections(which: string): { readonly [name in (typeof RELATION_SECTIONS)[number]]: Section } {
+function relationSections(which: string): { readonly [name in RelationSection]: Section } {
   const of = (table: string, column: string, more = '') =>
     `${table} JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) ${column} WHERE ${which}${more === '' ? '' : ` AND ${more}`}`;
   return {
     relations: {
-      columns: ['c.oid', 'c.relname', 'n.nspname', 'c.relkind', 'c.relpersistence', 'c.reltuples', 'c.relrowsecurity', 'c.reltype'],
+      columns: ['c.oid', 'c.relname', 'n.nspname', 'c.relkind', 'c.relpersistence', 'c.reltuples', 'c.relrowsecurity'],
       from: `pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE ${which}`,
     },
     columns: {
@@ -207,6 +219,10 @@ const SHARED: { readonly [name in (typeof SHARED_SECTIONS)[number]]: Section } =
   casts: {
     columns: ['k.castsource', 'k.casttarget', 'k.castcontext', 'k.castfunc', 'k.oid'],
     from: `pg_catalog.pg_cast k WHERE k.castmethod OPERATOR(pg_catalog.<>) 'b'`,
+  },
+  eventTriggers: {
+    columns: ['e.oid', 'e.evtfoid', 'e.evtevent', 'e.evtname'],
+    from: `pg_catalog.pg_event_trigger e WHERE e.evtenabled OPERATOR(pg_catalog.<>) 'D'`,
   },
   dependencies: DEPENDENCIES,
 };

@@ -29,6 +29,8 @@ export type Catalog = {
   readonly userOperatorsByName: ReadonlyMap<string, readonly SqlOperator[]>;
   /** Casts that run a function, or text input and output, of a type or function outside pg_catalog. */
   readonly userCasts: readonly SqlCast[];
+  /** Functions of enabled event triggers, which DDL runs without naming them, and (17 and later) every login. */
+  readonly eventTriggers?: readonly { readonly name: string; readonly event: string; readonly functionOid: Oid }[];
 };
 
 export type Relation = {
