@@ -12,16 +12,21 @@ import { postgresBinaries } from './postgres-binaries.ts';
 const START_TIMEOUT_MS = 60_000;
 const READY = 'database system is ready to accept connections';
 
-// Stands between us and PostgreSQL: stops it with the signal named on stdin, or with $1 when stdin ends because we died, and
-// removes $2 afterwards where it is given.
+// Stands between us and PostgreSQL: stops it with the signal named on stdin, or with $1 when stdin ends because we died. The folder
+// $2, where it is given, is removed after such a stop; a start that failed leaves it for whoever wants to read the log.
 const KEEPER = `last=$1; rubbish=$2; shift 2
 "$@" & child=$!
 exec 3<&0
-( signal=; read -r signal <&3; kill -"\${signal:-$last}" $child ) & guard=$!
+(
+  signal=
+  read -r signal <&3
+  [ -n "$rubbish" ] && : >"$rubbish/stopped"
+  kill -"\${signal:-$last}" $child
+) & guard=$!
 trap '' INT TERM HUP
 wait $child; status=$?
 kill $guard 2>/dev/null
-[ -n "$rubbish" ] && rm -rf "$rubbish"
+[ -n "$rubbish" ] && [ -e "$rubbish/stopped" ] && rm -rf "$rubbish"
 exit $status`;
 
 /** A PostgreSQL that runs until `stop`, or until this process ends. */
@@ -35,7 +40,7 @@ export type PostgresRun = {
   readonly settings: Readonly<Record<string, string>>;
   /** `fast` ends sessions and writes a checkpoint, `immediate` needs a recovery at the next start. */
   readonly shutdown: 'fast' | 'immediate';
-  /** Removed with everything in it once PostgreSQL has ended. */
+  /** Removed with everything in it once PostgreSQL was stopped, or ended with this process; the log may be in it. */
   readonly removeAfter?: string;
 };
 
@@ -113,26 +118,24 @@ export async function runPostgres(run: PostgresRun): Promise<PostgresProcess> {
     keeper.once('exit', () => resolve());
     keeper.once('error', () => resolve());
   });
-  let running = true;
+  const state = { running: true };
   void exited.then(() => {
-    running = false;
+    state.running = false;
   });
+  const newLog = (): string => readFileSync(run.logFile).subarray(logged).toString();
   const deadline = Date.now() + START_TIMEOUT_MS;
-  for (let text = ''; !text.includes(READY); text = readFileSync(run.logFile).subarray(logged).toString()) {
-    if (!running || Date.now() > deadline) {
-      orders.end(`${signal}\n`);
-      await exited;
-      throw new PostgresNotStarted(text);
-    }
+  while (state.running && !newLog().includes(READY)) {
+    if (Date.now() > deadline) orders.end(`${signal}\n`);
     await pause(10);
   }
+  if (!state.running) throw new PostgresNotStarted(newLog());
   keeper.unref();
   if (orders instanceof Socket) orders.unref();
   return {
     port: run.port,
     pid: keeper.pid ?? 0,
     stop: async () => {
-      if (!running) return;
+      if (!state.running) return;
       keeper.ref();
       orders.end(`${signal}\n`);
       await exited;

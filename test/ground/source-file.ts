@@ -19,11 +19,13 @@ export type SourceFile = {
   readonly uses: readonly Use[];
   /** `async`, `await` and the name `Promise`. */
   readonly promises: readonly Use[];
-  /** `as` (but `as const`) without a comment on its line or the one before. */
+  /** `as` (but `as const`) without a comment on its line or shortly above it. */
   readonly bareAssertions: readonly Use[];
 };
 
 type Node = { readonly type: string; readonly start: number; readonly [key: string]: unknown };
+
+const REASON_LINES = 6;
 
 /** Reads one TypeScript file. Throws where it does not parse. */
 export function readSource(text: string): SourceFile {
@@ -132,9 +134,15 @@ function isConst(node: Node): boolean {
   return isNode(type) && type.type === 'TSTypeReference' && nameOf(type['typeName']) === 'const';
 }
 
+// A reason may stand once for a few lines that need it together: it is looked for in the block above, not past an empty line.
 function hasReason(lines: readonly string[], first: number, last: number): boolean {
-  const before = (lines[first - 2] ?? '').trim();
-  return /^\/\/|\*\/$/u.test(before) || lines.slice(first - 1, last).some((line) => /\/\/ |\/\* /u.test(line));
+  if (lines.slice(first - 1, last).some((line) => /\/\/ |\/\* /u.test(line))) return true;
+  for (let line = first - 1; line > Math.max(0, first - 1 - REASON_LINES); line -= 1) {
+    const above = (lines[line - 1] ?? '').trim();
+    if (above === '') return false;
+    if (/^\/\/|\*\/$/u.test(above)) return true;
+  }
+  return false;
 }
 
 function lineFinder(text: string): (offset: number) => number {

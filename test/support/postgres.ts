@@ -1,7 +1,7 @@
 // A real PostgreSQL for one suite, on loopback, gone when the suite or its process ends.
 import { execFileSync } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
-import { chownSync, lstatSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, lstatSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, escapeIdentifier } from 'pg';
@@ -137,7 +137,9 @@ async function ensureTemplate(account: PostgresAccount): Promise<string> {
   const found = lstatSync(template, { throwIfNoEntry: false });
   if (found !== undefined) {
     if (found.uid !== account.uid || (found.mode & 0o077) !== 0) throw new Error(`${template} belongs to somebody else: remove it`);
-    return template;
+    // What cleans the temporary folder may have taken old files out of it.
+    if (existsSync(join(template, 'password')) && existsSync(join(template, 'data', 'global', 'pg_control'))) return template;
+    rmSync(template, { recursive: true, force: true });
   }
   const making = mkdtempSync(`${template}-`);
   give(account, making);
