@@ -72,7 +72,7 @@ export class LineCopyMasker implements CopyMasker {
     } else {
       this.rows++;
       // Candidates were sought in the messages; a row put together from several has other positions.
-      const suspect = this.detects && (held || !format.showsMatches || this.candidates.overlaps(start, row.rowEnd));
+      const allSuspect = held || !format.showsMatches;
       let copied = start;
       for (let i = 0; i < count; i++) {
         const from = row.starts[i] ?? 0;
@@ -85,7 +85,7 @@ export class LineCopyMasker implements CopyMasker {
           sink.append(bytes, copied, from);
           this.appendMasked(mask, bytes, from, to, isNull, sink);
           copied = to;
-        } else if (detector !== undefined && (suspect || detector.always)) {
+        } else if (detector !== undefined && (allSuspect || detector.always || this.candidates.overlaps(from, to))) {
           const found = this.detect(detector, bytes, from, to);
           if (found === NOTHING_FOUND) continue;
           sink.append(bytes, copied, from);
