@@ -112,6 +112,12 @@ describe('dispatch', () => {
   });
 });
 
+test.each(Object.keys(VERBS))('sallyport %s has a file of its own, whose help begins with its use', async (name) => {
+  const io = keptIo();
+  expect(await dispatch([name, '--help'], io)).toBe(0);
+  expect(io.written.stdout).toMatch(new RegExp(`^Usage: sallyport ${name}\\b`, 'u'));
+});
+
 describe('readArguments', () => {
   test('an unknown flag, a missing value and a stray word are wrong usage', () => {
     const options = { json: { type: 'boolean' }, data: { type: 'string' } } as const;

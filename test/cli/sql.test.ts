@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -117,6 +119,26 @@ describe('sallyport sql', () => {
     const refused = await sql(['--token', 'wrong', 'select 1']);
     expect(refused).toMatchObject({ status: 1, stdout: '' });
     expect(refused.stderr).toMatch(/^FATAL: {2}28P01: /u);
+  });
+
+  test('a session that is ended under its statement says so and ends in 1', async () => {
+    const ended = await sql(['select 1 as one; select pg_terminate_backend(pg_backend_pid())']);
+    expect(ended).toMatchObject({ status: 1, stdout: ' one\n-----\n   1\n(1 row)\n\n' });
+    expect(ended.stderr).toMatch(/^FATAL: {2}57P01: /u);
+  });
+
+  test('a connection that is lost under its statement is not taken for an answer', async () => {
+    const cut = createServer((socket) => {
+      const upstream = createConnection({ host: postgres.host, port: postgres.port });
+      socket.on('data', (chunk) => (chunk.includes('cut_here') ? socket.destroy() : upstream.write(chunk)));
+      upstream.pipe(socket).on('error', () => upstream.destroy());
+      socket.on('close', () => upstream.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(cut, 'listening');
+    const address = cut.address();
+    const lost = await sql(['--port', String(typeof address === 'object' ? address?.port : 0), 'select 1 as cut_here']);
+    cut.close();
+    expect(lost).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('whether the statement ran is unknown') });
   });
 
   test.each([
