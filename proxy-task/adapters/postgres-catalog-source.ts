@@ -1,6 +1,6 @@
 /** Keeps one snapshot of a target's catalog, read over a connection of the gateway's own and shared by all its sessions. */
 import { SallyportError } from '../../core/errors.ts';
-import { buildCatalog } from '../../core/statement/sql/catalog-build.ts';
+import { catalogSteps } from '../../core/statement/sql/catalog-build.ts';
 import type { Catalog } from '../../core/statement/sql/catalog.ts';
 import { CATALOG_FINGERPRINT } from '../../core/statement/sql/catalog-fingerprint.ts';
 import {
@@ -182,7 +182,7 @@ export class PostgresCatalogSource {
       // Deparsed texts are newer than the snapshot when DDL commits meanwhile: only an unchanged catalog is one.
       if ((await this.#fingerprint(open)) !== fingerprint) continue;
       // CATALOG_SECTIONS names every section.
-      const { catalog, complete } = buildCatalog(open.major, rows as SnapshotRows);
+      const { catalog, complete } = await inSteps(catalogSteps(open.major, rows as SnapshotRows));
       const isSame = old !== undefined && old.catalog.version === catalog.version;
       return { catalog: isSame ? old.catalog : catalog, fingerprint, complete };
     }
@@ -246,6 +246,15 @@ export class PostgresCatalogSource {
 /** Keeps one snapshot of the target that `connect` leads to. Nothing is opened before the first `refresh` or `acquire`. */
 export function createCatalogSource(options: CatalogSourceOptions): PostgresCatalogSource {
   return new PostgresCatalogSource(options);
+}
+
+/** Lets the event loop turn between steps: a large catalog takes long to build, and sessions go on meanwhile. */
+async function inSteps<T>(steps: Generator<undefined, T>): Promise<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await new Promise((resume) => setImmediate(resume));
+  }
 }
 
 /** Nothing waits for a connection to close, and one that fails to close is gone as well. */

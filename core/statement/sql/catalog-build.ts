@@ -1,12 +1,12 @@
 /** Rows of a snapshot → Catalog. */
-import { hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { PostgresMajor } from '../../target.ts';
 import type { Catalog, Oid, Relation, SqlCast, SqlFunction, SqlOperator } from './catalog.ts';
-import type { SnapshotRows } from './catalog-query.ts';
+import { CATALOG_SECTIONS, type SnapshotRows } from './catalog-query.ts';
 import { Dependencies, isUserCode } from './code-reach.ts';
 import { buildFunctions } from './function-build.ts';
-import { buildRelations } from './relation-build.ts';
-import { integer, integers, SnapshotMalformed, text, textOrNull, type Row } from './snapshot-rows.ts';
+import { relationSteps } from './relation-build.ts';
+import { atOnce, integer, integers, SnapshotMalformed, text, textOrNull, type Row } from './snapshot-rows.ts';
 import { buildTypes } from './type-build.ts';
 
 export type BuiltCatalog = {
@@ -15,17 +15,25 @@ export type BuiltCatalog = {
   readonly complete: boolean;
 };
 
-/** Throws SnapshotMalformed when the rows are not what the queries ask for. */
+/** Throws SnapshotMalformed when the rows are not what the queries ask for. Blocks for about 30 ms per thousand relations. */
 export function buildCatalog(major: PostgresMajor, rows: SnapshotRows): BuiltCatalog {
+  return atOnce(catalogSteps(major, rows));
+}
+
+/** The same in steps of a few milliseconds, for a thread that serves sessions. */
+export function* catalogSteps(major: PostgresMajor, rows: SnapshotRows): Generator<undefined, BuiltCatalog> {
   const dependencies = new Dependencies(rows.dependencies);
+  yield;
   const functions = buildFunctions(rows.functions, dependencies);
+  yield;
   const operators = new Map(rows.operators.map((row) => [integer(row, 0), integer(row, 3)] as const));
   const opclasses = new Map(rows.opclasses.map((row) => [integer(row, 0), [...integers(row, 3), ...integers(row, 4)]] as const));
   const { types, typeCode, isChecked } = buildTypes(rows, functions, operators, opclasses, dependencies);
-  const relations = buildRelations(rows, dependencies, { functions, operators, opclasses, typeCode, isChecked });
+  yield;
+  const relations = yield* relationSteps(rows, dependencies, { functions, operators, opclasses, typeCode, isChecked });
   const catalog: Catalog = {
     major,
-    version: hash('sha256', JSON.stringify([major, rows])),
+    version: yield* version(major, rows),
     schemas: new Map(rows.schemas.map((row) => [text(row, 1), integer(row, 0)] as const)),
     relations,
     relationsByName: relationsByName(relations.values()),
@@ -40,6 +48,21 @@ export function buildCatalog(major: PostgresMajor, rows: SnapshotRows): BuiltCat
     rows.views.every((row) => textOrNull(row, 1) !== null) &&
     rows.functions.every((row) => text(row, 4) !== 'sql' || textOrNull(row, 13) !== null);
   return { catalog, complete };
+}
+
+/** How many rows are hashed between two pauses. */
+const ROWS_PER_STEP = 8_192;
+
+function* version(major: PostgresMajor, rows: SnapshotRows): Generator<undefined, string> {
+  const digest = createHash('sha256').update(String(major));
+  for (const { name } of CATALOG_SECTIONS) {
+    digest.update(`\n${name}\n`);
+    for (let from = 0; from < rows[name].length; from += ROWS_PER_STEP) {
+      digest.update(JSON.stringify(rows[name].slice(from, from + ROWS_PER_STEP)));
+      yield;
+    }
+  }
+  return digest.digest('hex');
 }
 
 /** Schema → name → relation. */

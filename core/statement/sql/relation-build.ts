@@ -1,11 +1,11 @@
 /** Rows of pg_class and what belongs to relations → relations. */
 import { hash } from 'node:crypto';
 import type { Oid, Relation, RelationColumn, SqlTrigger } from './catalog.ts';
-import { CLASS, RELATION_SECTIONS, type Rows } from './catalog-query.ts';
+import { CLASS, type RelationSection, type Rows } from './catalog-query.ts';
 import { addCode, sorted, type CodeSources, type Dependencies, type Dependency } from './code-reach.ts';
 import { byOid, flag, integer, integers, SnapshotMalformed, text, textOrNull, type Row } from './snapshot-rows.ts';
 
-export type RelationRows = { readonly [name in (typeof RELATION_SECTIONS)[number]]: Rows };
+export type RelationRows = { readonly [name in RelationSection]: Rows };
 
 const KINDS: { readonly [relkind: string]: Relation['kind'] } = {
   r: 'table',
@@ -42,8 +42,15 @@ const CHECKING_TRIGGERS: ReadonlySet<Oid> = new Set([1644, 1645, 1648, 1649, 165
 
 export type RelationSources = CodeSources & { readonly isChecked: (type: Oid) => boolean };
 
-/** All relations by OID, in the order of the rows. */
-export function buildRelations(rows: RelationRows, dependencies: Dependencies, sources: RelationSources): ReadonlyMap<Oid, Relation> {
+/** How many relations are built between two pauses: a few milliseconds' worth. */
+const RELATIONS_PER_STEP = 256;
+
+/** All relations by OID, in the order of the rows. Yields where the caller may let others run. */
+export function* relationSteps(
+  rows: RelationRows,
+  dependencies: Dependencies,
+  sources: RelationSources,
+): Generator<undefined, ReadonlyMap<Oid, Relation>> {
   const parts: Parts = {
     columns: byOid(rows.columns, 0),
     views: byOid(rows.views, 0),
@@ -60,7 +67,12 @@ export function buildRelations(rows: RelationRows, dependencies: Dependencies, s
     defaults: byOid(rows.defaults, 1),
     policies: byOid(rows.policies, 1),
   };
-  return new Map(rows.relations.map((row) => [integer(row, 0), buildRelation(row, parts, dependencies, sources)] as const));
+  const relations = new Map<Oid, Relation>();
+  for (const row of rows.relations) {
+    relations.set(integer(row, 0), buildRelation(row, parts, dependencies, sources));
+    if (relations.size % RELATIONS_PER_STEP === 0) yield;
+  }
+  return relations;
 }
 
 type Parts = {

@@ -52,6 +52,14 @@ export function byOid<T extends Row>(rows: readonly T[], index: number): Readonl
   return groups;
 }
 
+/** Runs stepwise work to its end without pausing. */
+export function atOnce<T>(steps: Generator<undefined, T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
 function toInteger(cell: string): number {
   const value = Number(cell);
   if (cell === '' || !Number.isSafeInteger(value)) throw new SnapshotMalformed(`"${cell}" is no whole number`);

@@ -3,10 +3,10 @@ import { hash } from 'node:crypto';
 import type { Catalog, Oid, Relation } from './catalog.ts';
 import { CLASS, RELATION_SECTIONS, type Rows } from './catalog-query.ts';
 import { Dependencies, type CodeSources } from './code-reach.ts';
-import { buildRelations, type RelationRows } from './relation-build.ts';
+import { relationSteps, type RelationRows } from './relation-build.ts';
 import type { SessionState } from './session-state.ts';
 import { SallyportError } from '../../errors.ts';
-import { SnapshotMalformed } from './snapshot-rows.ts';
+import { atOnce, SnapshotMalformed } from './snapshot-rows.ts';
 
 /** The session has a temporary schema, and the question skipped it: ask again in full. */
 export class TemporaryUnread extends SallyportError {
@@ -55,7 +55,7 @@ function temporaryRelations(value: unknown, catalog: Catalog): { relations: read
   for (const group of catalog.userOperatorsByName.values()) for (const { oid, functionOid } of group) operators.set(oid, functionOid);
   const typeCode: CodeSources['typeCode'] = (type) => catalog.types.get(type)?.codeFunctions ?? [];
   const sources = { functions: catalog.functions, operators, opclasses: new Map<Oid, Oid[]>(), typeCode };
-  const built = buildRelations(
+  const steps = relationSteps(
     // Every section was read just above; Object.fromEntries forgets the names.
     rows as RelationRows,
     new Dependencies(relevant),
@@ -63,7 +63,7 @@ function temporaryRelations(value: unknown, catalog: Catalog): { relations: read
   );
   // What an operator class of a user runs is not in the catalog's shape.
   const unknownCode = relevant.some((row) => row[3] === String(CLASS.opclass));
-  return { relations: [...built.values()], unknownCode };
+  return { relations: [...atOnce(steps).values()], unknownCode };
 }
 
 /** Whether the type, or its element type, is a domain: its checks are not told apart here, so it counts as checked. */
