@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { discover, SignInFailed } from '../console/oidc-discovery.ts';
+import { isLoopback } from '../core/config/loopback.ts';
 import { oidcSignIn } from '../console/oidc-sign-in.ts';
 import { UsageError, type Output } from './verb.ts';
 
@@ -34,7 +35,8 @@ export async function signInWithBrowser(request: SignInRequest, stderr: Output):
 
 /** Signs in at the demo issuer, where anyone may be anyone, by following its pages. Throws UsageError elsewhere. */
 export async function signInAtDemo(request: SignInRequest, person: string): Promise<string> {
-  if (!(await discover(request.issuer)).isDemo) throw new UsageError('--as works with the demo issuer only: leave it out and sign in');
+  if (!isLoopback(new URL(request.issuer).hostname) || !(await discover(request.issuer)).isDemo)
+    throw new UsageError('--as works with the demo issuer only: leave it out and sign in');
   const state = randomBytes(32).toString('base64url');
   const codeVerifier = randomBytes(32).toString('base64url');
   const redirectUri = 'http://127.0.0.1/callback';

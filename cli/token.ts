@@ -1,4 +1,6 @@
 /** `sallyport token`: a token for an agent, from the demo's own issuer. */
+import { discover } from '../console/oidc-discovery.ts';
+import { isLoopback } from '../core/config/loopback.ts';
 import { readOperatorToken } from '../standalone/operator-token.ts';
 import { askJson, GatewayRefused, runningGateway } from './gateway-client.ts';
 import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.ts';
@@ -35,7 +37,10 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   const ttlSeconds = seconds(ttl);
   const onBehalfOf = values['on-behalf-of'];
   const { issuer, dataDir } = runningGateway(values.data, io.env);
-  if (issuer === undefined) throw new GatewayRefused('this gateway has no demo issuer: get the token from your own identity provider');
+  // The operator token goes to this machine only, whatever an issuer elsewhere says of itself.
+  if (issuer === undefined || !isLoopback(new URL(issuer).hostname) || !(await discover(issuer)).isDemo) {
+    throw new GatewayRefused('this gateway has no demo issuer: get the token from your own identity provider');
+  }
   const asked = { principal, groups, ttlSeconds, ...(onBehalfOf === undefined ? {} : { onBehalfOf }) };
   const { token } = await askJson(`${issuer}/demo/tokens`, readOperatorToken(dataDir), asked);
   if (typeof token !== 'string') throw new GatewayRefused('the issuer’s answer is not understood: is it the demo’s?');

@@ -1,5 +1,5 @@
 /** Approvers' ID tokens, verified against their issuer's published keys: where a vote is cast, and again where a statement is sent. */
-import { createRemoteJWKSet, decodeJwt, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import { createLocalJWKSet, createRemoteJWKSet, decodeJwt, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import type { VerifiedIdToken, VerifyIdToken } from '../core/approval/votes.ts';
 import { SallyportError } from '../core/errors.ts';
 import { personKey } from '../core/identity/person-key.ts';
@@ -21,6 +21,12 @@ export type ApproverIssuer = {
   readonly personClaim?: string;
   /** `groups` by default. */
   readonly groupsClaim?: string;
+  /** Narrows the algorithms that are accepted; only asymmetric ones ever are. */
+  readonly algorithms?: readonly string[];
+  /** Where the keys are, when not where discovery says. */
+  readonly jwksUri?: string;
+  /** The public keys themselves, for issuers that cannot be reached. */
+  readonly keys?: readonly Readonly<Record<string, unknown>>[];
 };
 
 /** Asymmetric only: neither `none` nor a secret that others share (RFC 8725 §3.1). */
@@ -33,10 +39,11 @@ const KEYS_TIMEOUT_MS = 5_000;
 /** A verifier over these issuers; keys are fetched when needed and kept. */
 export function idTokenVerifier(issuers: readonly ApproverIssuer[]): VerifyIdToken {
   const keys = new Map<string, Promise<JWTVerifyGetKey>>();
-  const keysOf = (url: string): Promise<JWTVerifyGetKey> => {
+  const keysOf = (issuer: ApproverIssuer): Promise<JWTVerifyGetKey> => {
+    const { url } = issuer;
     const known = keys.get(url);
     if (known !== undefined) return known;
-    const fetched = discover(url).then(({ jwksUri }) => createRemoteJWKSet(trustedUrl(jwksUri), { timeoutDuration: KEYS_TIMEOUT_MS }));
+    const fetched = keySet(issuer);
     keys.set(url, fetched);
     // An issuer that was down is asked again by the next token.
     fetched.catch(() => keys.delete(url));
@@ -48,10 +55,10 @@ export function idTokenVerifier(issuers: readonly ApproverIssuer[]): VerifyIdTok
       const claimed = decodeJwt(idToken).iss;
       const issuer = issuers.find(({ url }) => url === claimed);
       if (issuer === undefined) throw new IdTokenRefused('unknown issuer');
-      const { payload, protectedHeader } = await jwtVerify(idToken, await keysOf(issuer.url), {
+      const { payload, protectedHeader } = await jwtVerify(idToken, await keysOf(issuer), {
         issuer: issuer.url,
         audience: [...issuer.clientIds],
-        algorithms: ALGORITHMS,
+        algorithms: ALGORITHMS.filter((algorithm) => issuer.algorithms?.includes(algorithm) ?? true),
         requiredClaims: ['sub', 'iat', 'exp', 'nonce'],
         currentDate: new Date(atMs),
       });
@@ -68,6 +75,11 @@ export function idTokenVerifier(issuers: readonly ApproverIssuer[]): VerifyIdTok
       throw new IdTokenRefused('the ID token is not valid', { cause });
     }
   };
+}
+
+async function keySet({ url, keys, jwksUri }: ApproverIssuer): Promise<JWTVerifyGetKey> {
+  if (keys !== undefined) return createLocalJWKSet({ keys: keys.map((key) => ({ ...key })) });
+  return createRemoteJWKSet(trustedUrl(jwksUri ?? (await discover(url)).jwksUri), { timeoutDuration: KEYS_TIMEOUT_MS });
 }
 
 function verified(payload: JWTPayload, issuer: ApproverIssuer): VerifiedIdToken {

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
@@ -9,8 +8,11 @@ import { verb as approvals } from '../../cli/approvals.ts';
 import { endSession } from '../../cli/session-end.ts';
 import { verb as token } from '../../cli/token.ts';
 import type { ApprovalRequest } from '../../core/approval/approval.ts';
+import { ensureOperatorToken } from '../../standalone/operator-token.ts';
+import { writeRunning } from '../../standalone/running.ts';
 import { aRequest } from '../support/approval-requests.ts';
 import { startConsole, type RunningConsole } from '../support/running-console.ts';
+import { startSigningIssuer } from '../support/signing-issuer.ts';
 import { keptIo, type KeptIo } from '../support/verb-io.ts';
 
 let running: RunningConsole;
@@ -104,19 +106,11 @@ describe('sallyport approvals', () => {
   });
 
   test('--as is refused where not anyone may be anyone', async () => {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('no port');
-    const issuer = `http://127.0.0.1:${address.port}`;
-    const endpoint = `${issuer}/x`;
-    server.on('request', (_, response) => {
-      response.end(JSON.stringify({ issuer, authorization_endpoint: endpoint, token_endpoint: endpoint, jwks_uri: endpoint }));
-    });
-    const request = { issuer, clientId: 'sallyport-cli', nonce: 'n' };
-    await expect(signInAtDemo(request, 'dana@bank.example')).rejects.toMatchObject({ code: 'usage' });
-    server.closeAllConnections();
-    server.close();
+    const elsewhere = await startSigningIssuer();
+    const asked = { issuer: elsewhere.url, clientId: 'sallyport-cli', nonce: 'n' };
+    await expect(signInAtDemo(asked, 'dana@bank.example')).rejects.toMatchObject({ code: 'usage' });
+    await expect(signInAtDemo({ ...asked, issuer: 'https://login.example' }, 'dana@bank.example')).rejects.toMatchObject({ code: 'usage' });
+    await elsewhere.stop();
   });
 
   test.each([[['approve']], [['approve', '../x']], [['grant', 'ap_1']], [['show', 'a', 'b']], [['--bogus']], [['list', 'ap_1']]])(
@@ -165,6 +159,22 @@ describe('sallyport token', () => {
     expect([claims.sub, claims['act'], claims['groups']]).toEqual(['agent-7', undefined, []]);
   });
 
+  test.each(['https://login.example', 'http://127.0.0.1.example'])('the operator token is not sent to %s', async (issuer) => {
+    await expect(tokenFrom(issuer)).rejects.toThrow('no demo issuer');
+  });
+
+  test('an issuer of this machine that is not the demo’s does not get the operator token', async () => {
+    const issuer = await startSigningIssuer();
+    const asked: (string | undefined)[] = [];
+    issuer.answer = (request, response) => {
+      asked.push(request.headers.authorization);
+      response.end('{"token":"t"}');
+    };
+    await expect(tokenFrom(issuer.url)).rejects.toThrow('no demo issuer');
+    expect(asked).toEqual([]);
+    await issuer.stop();
+  });
+
   test('the issuer mints for nobody but the operator', async () => {
     const body = JSON.stringify({ principal: 'agent-7', groups: [], ttlSeconds: 60 });
     for (const authorization of ['', 'Bearer x', `Basic ${running.operatorToken}`]) {
@@ -208,3 +218,15 @@ describe('sallyport sessions end', () => {
     await expect(endSession(['s-5'], io)).rejects.toMatchObject({ code: 'usage' });
   });
 });
+
+/** Asks for a token where running.json names this issuer. */
+async function tokenFrom(issuer: string): Promise<number> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sallyport-elsewhere-'));
+  try {
+    ensureOperatorToken(dataDir);
+    writeRunning(dataDir, { pid: 1, api: 'http://127.0.0.1:1', issuer, postgres: { host: '127.0.0.1', port: 1 } });
+    return await token.run(['--principal', 'agent-7', '--data', dataDir], io);
+  } finally {
+    rmSync(dataDir, { recursive: true });
+  }
+}

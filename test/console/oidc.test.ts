@@ -87,6 +87,19 @@ describe('idTokenVerifier', () => {
     await expect(verifyOther(token, AT)).rejects.toMatchObject({ code: 'id-token-refused' });
   });
 
+  test('keys may be given, and algorithms narrowed', async () => {
+    const keys = [issuer.publicJwk];
+    const base = { name: 'corp', url: issuer.url, clientIds: ['console'] };
+    const token = await issuer.sign(claims);
+    const unreachable = { ...base, jwksUri: 'http://127.0.0.1:1/jwks' };
+    await expect(idTokenVerifier([{ ...unreachable, keys }])(token, AT)).resolves.toBeDefined();
+    await expect(idTokenVerifier([unreachable])(token, AT)).rejects.toMatchObject({ code: 'id-token-refused' });
+    await expect(idTokenVerifier([{ ...base, jwksUri: `${issuer.url}/jwks` }])(token, AT)).resolves.toBeDefined();
+    await expect(idTokenVerifier([{ ...base, algorithms: ['RS256', 'HS256', 'none'] }])(token, AT)).rejects.toMatchObject({
+      code: 'id-token-refused',
+    });
+  });
+
   test('keys of one issuer do not sign for another', async () => {
     const other = await startSigningIssuer();
     const both = idTokenVerifier([

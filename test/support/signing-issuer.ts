@@ -3,6 +3,7 @@ import { exportJWK, generateKeyPair, SignJWT, type JWTHeaderParameters, type JWT
 
 export type SigningIssuer = {
   readonly url: string;
+  readonly publicJwk: Readonly<Record<string, unknown>>;
   /** A token over these claims with the issuer's own key; `iss` is filled in. */
   readonly sign: (claims: Readonly<Record<string, unknown>>, header?: Partial<JWTHeaderParameters>) => Promise<string>;
   /** Answers for paths of the test; the discovery document and the keys are always there. */
@@ -28,6 +29,7 @@ export async function startSigningIssuer(discovery: Readonly<Record<string, unkn
   };
   const issuer: SigningIssuer = {
     url,
+    publicJwk: jwk,
     sign: (claims, header) =>
       new SignJWT(withIssuer(claims, url)).setProtectedHeader({ alg: 'ES256', kid: 'k', ...header }).sign(privateKey),
     answer: (_, response) => void response.writeHead(404).end(),
