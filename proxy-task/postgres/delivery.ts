@@ -44,11 +44,15 @@ export class Delivery {
   /** The client was told that its statement failed, but the target thinks otherwise: until that is mended nothing passes. */
   #spoiled = false;
 
-  constructor(session: LiveSession, freshness: Freshness, cancel: () => void) {
+  readonly #runEnded: (run: StatementRun) => void;
+
+  /** `cancel` asks the target to stop what it runs; `runEnded` is told of each run that the target has finished. */
+  constructor(session: LiveSession, freshness: Freshness, cancel: () => void, runEnded: (run: StatementRun) => void) {
     this.#session = session;
     this.#freshness = freshness;
     this.#outcomes = new ClaimOutcomes(session.gate, session.clock);
     this.#cancel = cancel;
+    this.#runEnded = runEnded;
   }
 
   get outcomes(): ClaimOutcomes {
@@ -83,7 +87,7 @@ export class Delivery {
         return;
       case 'described':
         this.#described(reaction.subject, reaction.statement, reaction.rows, buffer, start, end);
-        if (!reaction.own) toClient.add(buffer, from, end);
+        if (!reaction.own || (reaction.subject.simple === true && reaction.rows)) toClient.add(buffer, from, end);
         return;
       case 'runDescribed':
         reaction.run.columns = decodeRowDescription(buffer, start, end);
@@ -137,6 +141,12 @@ export class Delivery {
     run.release ??= buffer[from] === COPY_DATA ? RowRelease.ofCopy(session, run) : RowRelease.ofRows(session, run);
     const released = run.release.apply(buffer, from, to);
     run.detected += released.detected;
+    if (run.maxRows !== undefined) {
+      // Nobody sees a row before it is known that there are not too many.
+      run.withheld.push(Buffer.from(released.buffer.subarray(released.start, released.end)));
+      if (run.rows > run.maxRows) this.#cap(run, capHit({ measure: 'rows', limit: run.maxRows, used: run.rows }, 'no'));
+      return;
+    }
     run.unreported = true;
     session.recorder.appendContent(released.buffer, released.start, released.end);
     session.toClient.add(released.buffer, released.start, released.end);
@@ -210,8 +220,9 @@ export class Delivery {
       return;
     }
     const complete = how === 'done' ? decodeCommandComplete(buffer, start, end) : { tag: '', rows: 0 };
-    this.#report(run, complete.tag, complete.rows ?? 0, how === 'suspended' ? 'suspended' : 'ok');
-    if (how !== 'suspended') run.ended = true;
+    if (run.maxRows !== undefined) this.#countAffected(run, run.maxRows, complete.rows ?? run.rows);
+    this.#report(run, complete.tag, complete.rows ?? 0, how === 'suspended' ? 'suspended' : run.capped === undefined ? 'ok' : 'error');
+    if (how !== 'suspended') this.#ended(run);
     if (run.approval !== undefined) this.#outcomes.completed(run.approval, complete.rows ?? 0);
     if (complete.tag === 'ROLLBACK') this.#outcomes.rolledBack(run.judged.reading.control.transaction === 'rollbackTo');
     if (run.capped === undefined) {
@@ -219,6 +230,24 @@ export class Delivery {
       return;
     }
     this.#spoil(run.capped);
+    this.#runEnded(run);
+  }
+
+  /** The affected rows are known: either they may be seen, or the statement is undone (`@maxRows`). */
+  #countAffected(run: StatementRun, maxRows: number, affected: number): void {
+    const { recorder, toClient } = this.#session;
+    if (affected > maxRows) run.capped ??= capHit({ measure: 'rows', limit: maxRows, used: affected }, 'no');
+    if (run.capped !== undefined) return;
+    for (const rows of run.withheld.splice(0)) {
+      run.unreported = true;
+      recorder.appendContent(rows, 0, rows.length);
+      toClient.addMessage(rows);
+    }
+  }
+
+  #ended(run: StatementRun): void {
+    run.ended = true;
+    if (run.capped === undefined) this.#runEnded(run);
   }
 
   /** The target finished what the client is told has failed: its transaction must fail too. */
@@ -238,7 +267,10 @@ export class Delivery {
     const told = run?.capped === undefined ? this.#cleaned(fields, judge.view.hidden) : undefined;
     const code = errorField(fields, 'C') ?? '';
     if (run !== undefined && run.number > 0) this.#report(run, '', 0, 'error');
-    if (run !== undefined) run.ended = true;
+    if (run !== undefined) {
+      run.ended = true;
+      this.#runEnded(run);
+    }
     this.#outcomes.failed(run?.approval);
     const message = run?.capped?.message ?? errorField(told ?? [], 'M') ?? '';
     const severity = errorField(fields, 'V') ?? errorField(fields, 'S') ?? 'ERROR';

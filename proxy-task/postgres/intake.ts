@@ -10,10 +10,10 @@ import type { JudgedStatement, NameLookup, TextJudgement, Verdict } from '../pip
 import type { Freshness } from './freshness.ts';
 import { Hold, type HeldStatement } from './hold.ts';
 import type { LiveSession } from './live-session.ts';
-import { type Bind, decodeBind, encodeFailingBind, formatAt } from './messages/bind.ts';
-import { encodeFlush } from './messages/bodiless.ts';
+import { type Bind, decodeBind, encodeBind, encodeFailingBind, formatAt } from './messages/bind.ts';
+import { encodeFlush, encodeSync } from './messages/bodiless.ts';
 import { decodeClose, decodeDescribe, encodeDescribe } from './messages/describe-close.ts';
-import { decodeExecute } from './messages/execute.ts';
+import { decodeExecute, encodeExecute } from './messages/execute.ts';
 import { MalformedMessage, WrongEncoding } from './messages/malformed-message.ts';
 import { decodeParse, encodeParse } from './messages/parse.ts';
 import { decodeQuery, encodeQuery } from './messages/query.ts';
@@ -40,6 +40,9 @@ const LONG_TEXT = 8 * 1024;
 /** What a message that waits has already found out or started. */
 type Memo = { parsed?: Parsed; parsing?: boolean; hold?: Hold; spent?: boolean };
 
+/** Free to go: with the approval that it used up, and the cap that this put on it. */
+type Cleared = { readonly id?: string; readonly maxRows?: number };
+
 type Held = { readonly type: number; readonly buffer: Buffer; readonly start: number; readonly end: number };
 
 const WAIT = Symbol('wait');
@@ -54,6 +57,8 @@ export class Intake {
   #cancelling = false;
   /** COPY FROM STDIN went upstream, and the target has not said yet that it is ready for data. */
   #copyAwaited: StatementRun | undefined;
+  /** Runs under a cap of affected rows: the Sync that would commit it waits for the count. */
+  #capped: { readonly run: StatementRun; readonly simple: boolean } | undefined;
 
   constructor(session: LiveSession, freshness: Freshness) {
     this.#session = session;
@@ -101,6 +106,18 @@ export class Intake {
     this.#cancelling = value;
   }
 
+  /** The target said how a run ended; a simple Query that was held open for its count is closed now. */
+  runEnded(run: StatementRun): void {
+    const capped = this.#capped;
+    if (capped === undefined || capped.run !== run) return;
+    this.#capped = undefined;
+    if (!capped.simple) return;
+    const { machine, toTarget } = this.#session;
+    machine.synced();
+    machine.sent({ kind: 'sync', own: false });
+    toTarget.addMessage(encodeSync());
+  }
+
   /** The client is gone, or cancels: what waits for people is withdrawn. */
   withdraw(reason: string): boolean {
     const hold = this.#memo.hold;
@@ -113,6 +130,7 @@ export class Intake {
     const { machine, toTarget } = this.#session;
     if (this.#cancelling && type !== TYPE.terminate) return false;
     if (this.#copyAwaited !== undefined && !this.#copySettled(type)) return false;
+    if (this.#capped !== undefined && type !== TYPE.terminate && !this.#capSettled(type)) return false;
     try {
       switch (type) {
         case TYPE.terminate:
@@ -184,16 +202,41 @@ export class Intake {
     if (setting !== undefined && judgement.statements.length > 1) {
       return this.#refuseSimple(unjudgeable(`${setting.name} is read by the gateway: send its SET alone`));
     }
-    const runs = judgement.statements.map((judged) => this.#start(judged, sql, approval.id));
+    const { maxRows } = approval;
+    if (maxRows !== undefined && judgement.statements.length > 1) {
+      return this.#refuseSimple(unjudgeable('a cap of affected rows holds for one statement: send each alone'));
+    }
+    const runs = judgement.statements.map((judged) => this.#start(judged, sql, approval));
     // A simple Query drops the unnamed statement and portal (exec_simple_query).
     const dropUnnamed = bookChange(statements, statements.propose({ kind: 'delete', name: '', segment: machine.segment }));
     const dropPortal = bookChange(portals, portals.propose({ kind: 'delete', name: '', segment: machine.segment }));
     const change = { confirm: () => (dropUnnamed.confirm(), dropPortal.confirm()), drop: () => (dropUnnamed.drop(), dropPortal.drop()) };
     for (const run of runs) this.#record.sent(run, sql, 'simple', []);
+    const counted = runs[0];
+    if (counted !== undefined && maxRows !== undefined && machine.status === 'I' && !machine.open) {
+      this.#queryUncommitted(counted, sql, change);
+      return true;
+    }
     machine.sent({ kind: 'query', runs, at: 0, failed: false, change });
     if (setting === undefined) toTarget.add(buffer, start - HEADER_BYTES, end);
     else toTarget.addMessage(encodeQuery(withheldSetting(setting.name)));
     return true;
+  }
+
+  /** A simple Query whose effects must be counted before they are committed: the same by the extended protocol, without its Sync. */
+  #queryUncommitted(run: StatementRun, sql: string, change: BookChange): void {
+    const { machine, toTarget } = this.#session;
+    toTarget.addMessage(encodeParse({ statement: '', sql }));
+    machine.sent({ kind: 'own', step: 'parse', run });
+    toTarget.addMessage(encodeBind({ portal: '', statement: '', parameters: [] }));
+    machine.sent({ kind: 'own', step: 'bind', run });
+    toTarget.addMessage(encodeDescribe({ kind: 'portal', name: '' }));
+    machine.sent({ kind: 'describe', own: true, statement: false, subject: { run, simple: true } });
+    toTarget.addMessage(encodeExecute({ portal: '', maxRows: 0 }));
+    run.changes.push(change);
+    machine.sent({ kind: 'execute', run });
+    toTarget.addMessage(encodeFlush());
+    this.#capped = { run, simple: true };
   }
 
   #parse(buffer: Buffer, start: number, end: number): boolean {
@@ -246,7 +289,7 @@ export class Intake {
       const empty = new StatementRun({ number: 0, judged: EMPTY, startedUs: 0, prepared, resultFormats: bind.resultFormats });
       return this.#forwardBind(bind.portal, empty, buffer, start, end);
     }
-    const run = this.#start(judged, prepared.text, approval.id, prepared, bind.resultFormats);
+    const run = this.#start(judged, prepared.text, approval, prepared, bind.resultFormats);
     this.#record.sent(run, prepared.text, 'extended', parameters);
     run.columns = prepared.columns === undefined ? undefined : withFormats(prepared.columns, bind.resultFormats);
     this.#forwardBind(bind.portal, run, buffer, start, end);
@@ -276,6 +319,7 @@ export class Intake {
     machine.sent({ kind: 'execute', run });
     toTarget.add(buffer, start - HEADER_BYTES, end);
     if (run.judged.reading.control.copy?.direction === 'in') this.#copyAwaited = run;
+    if (run.maxRows !== undefined) this.#capped = { run, simple: false };
     return true;
   }
 
@@ -335,6 +379,18 @@ export class Intake {
     return false;
   }
 
+  /** True once the rows of a capped run are counted: what follows could commit it. */
+  #capSettled(type: number): boolean {
+    const { machine, toTarget } = this.#session;
+    if (this.#capped?.run.ended === true || machine.drained) {
+      this.#capped = undefined;
+      return true;
+    }
+    if (type === TYPE.copyData || type === TYPE.copyDone || type === TYPE.copyFail) return true;
+    if (machine.open) toTarget.addMessage(encodeFlush());
+    return false;
+  }
+
   /** Judges a text, once all it rests on is fresh. */
   #judge(sql: string): (TextJudgement & { kind: 'judged' | 'unjudgeable' }) | typeof WAIT {
     const { runtime, judge, machine } = this.#session;
@@ -388,7 +444,7 @@ export class Intake {
     sql: string,
     judged: JudgedStatement | undefined,
     parameters: HeldStatement['parameters'],
-  ): { readonly id?: string } | { readonly refusal: Refusal } | typeof WAIT {
+  ): Cleared | { readonly refusal: Refusal } | typeof WAIT {
     const session = this.#session;
     const { verdict } = judgement;
     const refusal = refusalOf(verdict) ?? this.#overBudget(judgement) ?? maskedParameter(judged, parameters);
@@ -418,7 +474,7 @@ export class Intake {
       case 'refused':
         return { refusal: status.refusal };
       case 'claimed':
-        return { id: status.approvalId };
+        return { id: status.approvalId, ...(verdict.demand.maxRows === undefined ? {} : { maxRows: verdict.demand.maxRows }) };
     }
   }
 
@@ -439,13 +495,7 @@ export class Intake {
   }
 
   /** Registers what the statement's success will change, and what must be read again after it. */
-  #start(
-    judged: JudgedStatement,
-    sql: string,
-    approval: string | undefined,
-    prepared?: Prepared,
-    resultFormats?: readonly (0 | 1)[],
-  ): StatementRun {
+  #start(judged: JudgedStatement, sql: string, approval: Cleared, prepared?: Prepared, resultFormats?: readonly (0 | 1)[]): StatementRun {
     const { machine, statements, cursors, stale, clock, settings } = this.#session;
     const session = this.#session;
     session.statementCount += 1;
@@ -455,7 +505,8 @@ export class Intake {
       startedUs: clock.monoUs(),
       ...(prepared === undefined ? {} : { prepared }),
       ...(resultFormats === undefined ? {} : { resultFormats }),
-      ...(approval === undefined ? {} : { approval }),
+      ...(approval.id === undefined ? {} : { approval: approval.id }),
+      ...(approval.maxRows === undefined ? {} : { maxRows: approval.maxRows }),
     });
     const { control } = judged.reading;
     const segment = machine.segment;

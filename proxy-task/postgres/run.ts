@@ -47,6 +47,10 @@ export class StatementRun implements Run {
   copyDigest: Hmac | undefined;
   /** Set when a cap or budget ended the release of its rows: what the client is told instead of its end. */
   capped: Refusal | undefined;
+  /** More affected rows than this are rolled back before anyone sees them (`@maxRows`). */
+  readonly maxRows: number | undefined;
+  /** Its rows, kept back until it is known how many there are. */
+  readonly withheld: Buffer[] = [];
   /** The target said how it ended. */
   ended = false;
 
@@ -57,6 +61,7 @@ export class StatementRun implements Run {
     readonly prepared?: Prepared;
     readonly resultFormats?: readonly Format[];
     readonly approval?: string;
+    readonly maxRows?: number;
   }) {
     this.number = options.number;
     this.judged = options.judged;
@@ -65,8 +70,14 @@ export class StatementRun implements Run {
     this.prepared = options.prepared;
     this.resultFormats = options.resultFormats ?? [];
     this.approval = options.approval;
+    this.maxRows = options.maxRows;
   }
 }
 
 /** What a Describe asked about. */
-export type DescribeSubject = { readonly run?: StatementRun; readonly prepared?: Prepared | undefined };
+export type DescribeSubject = {
+  readonly run?: StatementRun;
+  readonly prepared?: Prepared | undefined;
+  /** The client sent a simple Query: it gets a RowDescription, but never NoData. */
+  readonly simple?: true;
+};

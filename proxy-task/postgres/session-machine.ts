@@ -41,8 +41,8 @@ export type Owed<R extends Run, Refusal, Subject> =
   | { readonly kind: 'refusedBind'; readonly refusal: Refusal | undefined }
   /** The query that cannot succeed, sent in place of a refused simple Query. */
   | { readonly kind: 'refusedQuery'; readonly refusal: Refusal | undefined; failed: boolean }
-  /** Our own Parse, Bind, Execute and Close, by which the session's state is read. */
-  | { readonly kind: 'own'; readonly step: 'parse' | 'bind' | 'execute' | 'close' };
+  /** Our own Parse, Bind, Execute and Close, by which the session's state is read, or on behalf of a run. */
+  | { readonly kind: 'own'; readonly step: 'parse' | 'bind' | 'execute' | 'close'; readonly run?: R };
 
 export type Reaction<R extends Run, Refusal, Subject> =
   | { readonly do: 'forward' }
@@ -256,7 +256,7 @@ export class SessionMachine<R extends Run, Refusal, Subject> {
     }
     this.#skipToSync();
     if (owed.kind === 'refusedBind') return { do: 'refused', refusal: owed.refusal };
-    if (owed.kind === 'own') return { do: 'failed', run: undefined, own: true };
+    if (owed.kind === 'own') return { do: 'failed', run: owed.run, own: owed.run === undefined };
     return {
       do: 'failed',
       run: owed.kind === 'execute' || owed.kind === 'bind' ? owed.run : undefined,

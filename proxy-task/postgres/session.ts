@@ -142,7 +142,12 @@ export class PostgresSession implements LiveSession {
     this.#lastActivityMs = options.clock.now();
     this.#freshness = new Freshness(this, options.bundles, `sallyport state ${randomBytes(12).toString('hex')}`);
     this.#intake = new Intake(this, this.#freshness);
-    this.#delivery = new Delivery(this, this.#freshness, () => void this.#cancelRunning());
+    this.#delivery = new Delivery(
+      this,
+      this.#freshness,
+      () => void this.#cancelRunning(),
+      (run) => this.#intake.runEnded(run),
+    );
     this.#fromClient = new FrameSplitter({
       limits: clientFrameLimits(options.target.limits.maxStatementBytes),
       onFrame: (type, buffer, start, end) => {
