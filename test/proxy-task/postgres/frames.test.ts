@@ -88,6 +88,23 @@ describe('any split of the bytes yields the same frames', () => {
     );
   });
 
+  test('when bytes are pushed while a paused chunk has a rest', () => {
+    const seen: string[] = [];
+    const splitter = new FrameSplitter({
+      limits: LIMITS,
+      onFrame: (_type, buffer, start, end) => {
+        seen.push(buffer.toString('latin1', start, end));
+        if (seen.length > 1) return;
+        splitter.pause();
+        splitter.push(encodeMessage('Q', Buffer.from('third')));
+      },
+    });
+    splitter.push(Buffer.concat([encodeMessage('Q', Buffer.from('first')), encodeMessage('Q', Buffer.from('second'))]));
+    expect(seen).toEqual(['first']);
+    splitter.resume();
+    expect(seen).toEqual(['first', 'second', 'third']);
+  });
+
   test('when the callback pushes and resumes itself', () => {
     const seen: string[] = [];
     const splitter = new FrameSplitter({

@@ -85,9 +85,9 @@ const DECODERS: Readonly<Record<string, Decoder>> = {
   Authentication: decodeAuthentication,
 };
 
-/** Puts a message between other bytes, so that a decoder which leaves its bounds is seen. */
+/** Puts a message between other bytes, with the terminators it may lack behind it, so that a decoder which leaves its bounds is seen. */
 function decodeInside<T>(decode: (buffer: Buffer, start: number, end: number) => T, message: Buffer, headerBytes = 5): T {
-  const around = Buffer.concat([Buffer.alloc(3, 0x41), message, Buffer.alloc(9, 0x41)]);
+  const around = Buffer.concat([Buffer.alloc(3, 0x41), message, Buffer.alloc(9)]);
   return decode(around, 3 + headerBytes, 3 + message.length);
 }
 
