@@ -1,5 +1,6 @@
 /** `tests/*.yaml`: policy and masking cases. */
 import { ACTIONS, type Action, type Effect, type Resource } from '../statement/effect.ts';
+import type { KnownNames } from '../policy/check-policy.ts';
 import { isWellFormed, splitResourceName } from '../policy/resource-id.ts';
 import type { ConfigError } from './config-error.ts';
 import { readMethod, type MethodFile } from './masking-file.ts';
@@ -33,7 +34,7 @@ const RESOURCE_TYPES: readonly Resource['type'][] = ['Table', 'Column', 'Functio
 export function readCasesFile(
   file: string,
   text: string,
-  targets: ReadonlySet<string>,
+  known: KnownNames,
 ): { readonly cases: readonly PolicyCase[]; readonly content?: unknown; readonly errors: readonly ConfigError[] } {
   const yaml = readYaml(file, text, check);
   if (yaml.errors.length > 0) return { cases: [], errors: yaml.errors };
@@ -43,7 +44,7 @@ export function readCasesFile(
     const path = ['cases', i];
     const source = yaml.source(path);
     return one.mask === undefined
-      ? decisionCase(one, source, targets, path, yaml.refuse)
+      ? decisionCase(one, source, known, path, yaml.refuse)
       : maskCase(one, one.mask, source, path, yaml.refuse);
   });
   return yaml.errors.length > 0 ? { cases: [], errors: yaml.errors } : { cases, content: yaml.value, errors: [] };
@@ -60,8 +61,14 @@ export function parseEffect(text: string): Effect | undefined {
   return resource !== undefined && isWellFormed(resource) ? { action, resource } : undefined;
 }
 
-function decisionCase(raw: CaseFile, source: string, targets: ReadonlySet<string>, path: YamlPath, refuse: Refuse): DecisionCase {
+function decisionCase(raw: CaseFile, source: string, known: KnownNames, path: YamlPath, refuse: Refuse): DecisionCase {
   const { principal = '', target = '', decision = 'block' } = raw;
+  const { targets, issuers } = known;
+  for (const name of [raw.principal ?? [], raw.groups ?? []].flat()) {
+    if (!issuers.has(name.slice(0, name.indexOf('/')))) {
+      refuse(path, `\`${name}\` is of no configured issuer`, `start it with one of ${[...issuers].map((one) => `${one}/`).join(', ')}`);
+    }
+  }
   for (const key of ['principal', 'target', 'decision'] as const) {
     if (raw[key] === undefined) refuse(path, `the case has no \`${key}\``, `add \`${key}\`, or \`mask\` for a masking case`);
   }
@@ -69,6 +76,8 @@ function decisionCase(raw: CaseFile, source: string, targets: ReadonlySet<string
     refuse([...path, 'target'], `there is no target \`${target}\``, `use one of ${[...targets].join(', ')}`);
   if ((raw.sql === undefined) === (raw.effects === undefined)) refuse(path, 'the case needs either `sql` or `effects`', 'give one of them');
   if (raw.value !== undefined) refuse([...path, 'value'], '`value` belongs to a masking case', 'remove it, or add `mask`');
+  if (raw.masked !== undefined && raw.sql === undefined)
+    refuse([...path, 'masked'], '`masked` needs `sql`: effects alone return no columns', 'remove it');
   if (typeof raw.masked === 'string') refuse([...path, 'masked'], '`masked` lists the masked columns of the output', 'write a list');
   const effects = raw.effects?.flatMap((text, k) => {
     const effect = parseEffect(text);

@@ -56,7 +56,7 @@ export function readConfig(files: ReadonlyMap<string, string>, environment: Read
   const cases: PolicyCase[] = [];
   const caseContents: [string, unknown][] = [];
   for (const path of paths.filter(isCases)) {
-    const read = readCasesFile(path, text(path) ?? '', targets);
+    const read = readCasesFile(path, text(path) ?? '', { targets, issuers });
     cases.push(...read.cases);
     caseContents.push([path, read.content]);
     errors.push(...read.errors);

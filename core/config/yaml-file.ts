@@ -17,7 +17,7 @@ export type YamlFile = {
   readonly source: (path: YamlPath) => string;
 };
 
-/** What `${NAME}` stands for; undefined: no substitution in this file, and `${` is ordinary text. */
+/** What `${NAME}` and `${NAME:-default}` stand for; undefined: no substitution in this file, and `${` is ordinary text. */
 export type Environment = Readonly<Record<string, string | undefined>> | undefined;
 
 /** Reads one file. Aliases, tags and duplicate keys are refused: what a reviewer reads must be what counts. */
@@ -61,19 +61,29 @@ function refuseIndirection(document: Document.Parsed, refuse: RefuseNode): void 
   });
 }
 
-/** A plain scalar that is nothing but `${NAME}` and becomes digits is a number, as if it stood there. */
+const REFERENCE = /\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}|\$\{/g;
+
+/**
+ * `${NAME}` and `${NAME:-default}`, as shells write them. A plain scalar that is nothing but one of them and becomes
+ * digits is a number, as if it stood there.
+ */
 function substitute(document: Document.Parsed, environment: NonNullable<Environment>, refuse: RefuseNode): void {
   visit(document, {
     Scalar: (position, node) => {
       if (position === 'key' || typeof node.value !== 'string') return;
       const whole = node.value;
-      const replaced = whole.replaceAll(/\$\{([^}]*)\}?/g, (reference, name: string) => {
-        const value = /^\$\{[A-Za-z_]\w*\}$/.test(reference) && Object.hasOwn(environment, name) ? environment[name] : undefined;
+      const replaced = whole.replaceAll(REFERENCE, (reference, name?: string, fallback?: string) => {
+        if (name === undefined) {
+          refuse(node, 'a reference to the environment is not written as one', 'write ${NAME} or ${NAME:-default}');
+          return '';
+        }
+        const value = (Object.hasOwn(environment, name) ? environment[name] : undefined) ?? fallback;
         if (value === undefined) refuse(node, `the environment variable \`${reference}\` is not set`, `set ${name} or write the value out`);
         return value ?? '';
       });
       if (replaced === whole) return;
-      node.value = node.type === 'PLAIN' && /^\$\{\w+\}$/.test(whole) && /^\d{1,15}$/.test(replaced) ? Number(replaced) : replaced;
+      const isWhole = /^\$\{[^}]*\}$/.test(whole);
+      node.value = node.type === 'PLAIN' && isWhole && /^\d{1,15}$/.test(replaced) ? Number(replaced) : replaced;
     },
   });
 }

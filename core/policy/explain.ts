@@ -12,7 +12,7 @@ const MAX_NAMED = 3;
 
 /** `Permitted by analysts-read.` */
 export function explainPermit(policies: readonly string[]): string {
-  return policies.length === 0 ? 'Permitted: the statement has no effects.' : `Permitted by ${policies.join(', ')}.`;
+  return policies.length === 0 ? 'Permitted: nothing that policy decides is touched.' : `Permitted by ${policies.join(', ')}.`;
 }
 
 /** `Approval by dba is needed (analysts-write: Production writes need a second person).` */

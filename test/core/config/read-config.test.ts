@@ -90,6 +90,13 @@ test('a reference to the environment in a plain scalar can be a number, in a quo
   });
 });
 
+test('a reference may carry what holds when the variable is not set, and an empty variable is set', () => {
+  const main = MAIN.replace('    user: agent', '    user: ${NAME:-agent}\n    port: ${PORT:-6000}');
+  expect(configOf({ 'sallyport.yaml': main }).targets[0]).toMatchObject({ user: 'agent', port: 6000 });
+  expect(configOf({ 'sallyport.yaml': main }, { NAME: 'x', PORT: '7' }).targets[0]).toMatchObject({ user: 'x', port: 7 });
+  expect(errorsOf({ 'sallyport.yaml': main }, { NAME: '' }).join()).toContain('`targets.0.user` must NOT have fewer');
+});
+
 describe('findings name file, line, column and fix', () => {
   const main = (from: string, to: string) => ({ 'sallyport.yaml': MAIN.replace(from, to) });
   const masking = (text: string) => ({ 'masking.yaml': text });
@@ -114,7 +121,8 @@ describe('findings name file, line, column and fix', () => {
       /^sallyport\.yaml:9:11: the environment variable `\$\{NOPE\}` is not set\. Fix: set NOPE/,
     ],
     ['a variable that every object has', main('agent', '${constructor}'), /`\$\{constructor\}` is not set/],
-    ['a reference that does not end', main('agent', '${PASSWORD'), /is not set/],
+    ['a reference that does not end', main('agent', '${PASSWORD'), /is not written as one/],
+    ['a reference to no name', main('agent', '${}'), /is not written as one/],
     ['a password instead of a reference', main('env:PASSWORD', 'hunter2'), /the credential is no reference\. Fix: write env:NAME/],
     [
       'no TLS to another machine',

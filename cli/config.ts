@@ -1,0 +1,62 @@
+/** `sallyport config`: is the configuration right, and what may be written in it. */
+import { readFileSync } from 'node:fs';
+import { cedarSchema } from '../core/policy/schema.ts';
+import { readConfigDirectory } from '../standalone/config-directory.ts';
+import { configDirectory, printFindings } from './config-argument.ts';
+import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.ts';
+
+const USAGE = `Usage: sallyport config check [--config DIR] [--json]
+       sallyport config schema sallyport|masking|tests|policies
+
+check    reads and checks the whole directory; every finding with file, line and what to do
+schema   prints the JSON Schema of a file, or the Cedar schema of the policies, for editors
+
+  --config DIR   the configuration directory (SALLYPORT_CONFIG, else config)
+  --json         one JSON object a finding, then one with the version or the number of findings
+
+Exit status 0 when there is nothing to correct, 1 when there is, 2 for wrong usage.
+`;
+
+export const verb: Verb = { usage: USAGE, run };
+
+async function run(args: readonly string[], io: VerbIo): Promise<number> {
+  const { values, positionals } = readArguments({
+    args: [...args],
+    allowPositionals: true,
+    options: { config: { type: 'string' }, json: { type: 'boolean', default: false } },
+  });
+  const [action, name, ...more] = positionals;
+  if (action === 'check' && name === undefined) return check(configDirectory(values.config, io), values.json, io);
+  if (action === 'schema' && name !== undefined && more.length === 0) return printSchema(name, io);
+  throw new UsageError(action === undefined ? 'say what to do: check or schema' : `"${positionals.join(' ')}" is not understood`);
+}
+
+async function check(directory: string, json: boolean, io: VerbIo): Promise<number> {
+  const reading = await readConfigDirectory(directory, io.env);
+  if ('errors' in reading) {
+    if (json) for (const error of reading.errors) io.stdout.write(`${JSON.stringify({ event: 'finding', ...error })}\n`);
+    else printFindings(reading.errors, io);
+    const findings = reading.errors.length;
+    io.stdout.write(
+      json
+        ? `${JSON.stringify({ event: 'checked', ok: false, findings })}\n`
+        : `${findings} ${findings === 1 ? 'finding' : 'findings'} in ${directory}\n`,
+    );
+    return EXIT.findings;
+  }
+  const { version, targets, issuers, policies, masks, cases } = reading.config;
+  const counts = { targets: targets.length, issuers: issuers.length, policies: policies.length, masks: masks.length, cases: cases.length };
+  const words = Object.entries(counts).map(([what, count]) => `${count} ${what}`);
+  io.stdout.write(
+    json ? `${JSON.stringify({ event: 'checked', ok: true, version, ...counts })}\n` : `${version} is fine: ${words.join(', ')}\n`,
+  );
+  return EXIT.fine;
+}
+
+function printSchema(name: string, io: VerbIo): number {
+  if (name === 'policies') io.stdout.write(cedarSchema());
+  else if (['sallyport', 'masking', 'tests'].includes(name)) {
+    io.stdout.write(readFileSync(new URL(`../core/config/${name}.schema.json`, import.meta.url), 'utf8'));
+  } else throw new UsageError(`there is no schema "${name}": use sallyport, masking, tests or policies`);
+  return EXIT.fine;
+}
