@@ -320,6 +320,8 @@ describe('what is malformed is refused', () => {
     ['startup parameters without their end', decodeStartupPacket, body([0, 3, 0, 0], 'user\0a\0')],
     ['startup parameters with bytes after their end', decodeStartupPacket, body([0, 3, 0, 0], 'user\0a\0\0x')],
     ['an error field without a letter', decodeErrorFields, body([0x80], 'x\0\0')],
+    ['a SQLSTATE that ends behind its message', sqlstateOf, body('C26000')],
+    ['an error without a SQLSTATE', sqlstateOf, body('Mx\0\0')],
     ['error fields without an end', decodeErrorFields, body('Mx\0')],
   ])('%s', (_name, decode, bytes) => {
     expect(() => decodeInside(decode, bytes, 0)).toThrow(malformed);
