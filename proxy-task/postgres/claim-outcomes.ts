@@ -9,6 +9,8 @@ type Undelivered = { readonly id: string; readonly rows: number; readonly result
 export class ClaimOutcomes {
   readonly #gate: ApprovalGate;
   readonly #clock: Clock;
+  /** Claimed and sent; the target has not said how it ended. */
+  readonly #claimed = new Set<string>();
   /** Executed in the transaction that is open. */
   #open: { readonly id: string; readonly rows: number }[] = [];
   /** Settled, the answer not yet written to the client's socket. */
@@ -21,14 +23,22 @@ export class ClaimOutcomes {
     this.#clock = clock;
   }
 
+  /** It goes upstream now, and nothing else is owed. */
+  claimed(id: string): void {
+    this.#claimed.add(id);
+  }
+
   completed(id: string, rows: number): void {
+    this.#claimed.delete(id);
     this.#open.push({ id, rows });
   }
 
   /** An error: the implicit transaction is undone, an explicit one can only be rolled back. */
   failed(id: string | undefined): void {
     this.#rolledBack = true;
-    if (id !== undefined) this.#settle({ id, rows: 0, result: 'failed' });
+    if (id === undefined) return;
+    this.#claimed.delete(id);
+    this.#settle({ id, rows: 0, result: 'failed' });
   }
 
   /** `toSavepoint`: part of the transaction is undone, and which part is not followed. */
@@ -44,6 +54,9 @@ export class ClaimOutcomes {
     if (status !== 'I') return;
     const result = this.#partly ? 'unknown' : this.#rolledBack ? 'rolledBack' : 'committed';
     for (const { id, rows } of this.#open) this.#settle({ id, rows, result });
+    // Bound but never executed: its portal is gone with the transaction.
+    for (const id of this.#claimed) this.#settle({ id, rows: 0, result: 'failed' });
+    this.#claimed.clear();
     this.#open = [];
     this.#rolledBack = false;
     this.#partly = false;

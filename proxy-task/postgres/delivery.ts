@@ -41,6 +41,8 @@ export class Delivery {
   #buffer: Buffer | undefined;
   #start = 0;
   #end = 0;
+  /** The target said why it closes the connection. */
+  fatal = false;
   /** The client was told that its statement failed, but the target thinks otherwise: until that is mended nothing passes. */
   #spoiled = false;
 
@@ -274,6 +276,7 @@ export class Delivery {
     this.#outcomes.failed(run?.approval);
     const message = run?.capped?.message ?? errorField(told ?? [], 'M') ?? '';
     const severity = errorField(fields, 'V') ?? errorField(fields, 'S') ?? 'ERROR';
+    if (severity === 'FATAL' || severity === 'PANIC') this.fatal = true;
     recorder.append({
       type: 'error',
       ...(run === undefined || run.number === 0 ? {} : { statement: run.number }),

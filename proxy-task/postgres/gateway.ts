@@ -58,6 +58,7 @@ export class PostgresGateway {
   readonly #live = new Map<string, Live>();
   readonly #bySlot = new Map<number, PostgresSession>();
   #draining = false;
+  #tick: { cancel(): void } | undefined;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -117,7 +118,7 @@ export class PostgresGateway {
         return this.#refuse(candidate, tooManyConnections('sorry, too many clients already'));
       }
       slot = issued.session;
-      const recorder = ports.recorder.open(id);
+      const recorder = ports.recorder.open(id, target.recordRows);
       recorder.append({
         type: 'session.opened',
         protocol: 'postgres',
@@ -171,6 +172,7 @@ export class PostgresGateway {
         onError: this.#options.onError,
       });
       this.#live.set(id, { session, slot: issued.session });
+      this.#tick ??= ports.clock.after(TICK_MS, () => this.#onTick());
       this.#bySlot.set(issued.session, session);
       candidate.socket.write(
         Buffer.concat([
@@ -219,6 +221,14 @@ export class PostgresGateway {
     for (const { session } of this.#live.values()) session.end(reconnect(reason, 'unknown'), reason, false);
   }
 
+  /** One timer for all sessions: ten thousand idle ones cost a walk a second. */
+  #onTick(): void {
+    this.#tick = undefined;
+    const nowMs = this.#options.ports.clock.now();
+    for (const { session } of this.#live.values()) session.tick(nowMs);
+    if (this.#live.size > 0) this.#tick = this.#options.ports.clock.after(TICK_MS, () => this.#onTick());
+  }
+
   async #refuse(candidate: ClientCandidate, refusal: Refusal): Promise<void> {
     await refuseCandidate(candidate, refusal, this.#options.startup, { clock: this.#options.ports.clock });
   }
@@ -234,6 +244,9 @@ export class PostgresGateway {
     return targetUnavailable(target, 'misconfigured');
   }
 }
+
+/** Limits in time are kept to this precision. */
+const TICK_MS = 1_000;
 
 /** Nothing is judged before the state of a session has been read for the first time. */
 const NOT_READ: SessionState = {

@@ -60,8 +60,12 @@ export class Intake {
   /** Runs under a cap of affected rows: the Sync that would commit it waits for the count. */
   #capped: { readonly run: StatementRun; readonly simple: boolean } | undefined;
 
-  constructor(session: LiveSession, freshness: Freshness) {
+  readonly #onClaimed: (approvalId: string) => void;
+
+  /** `onClaimed` is told of each approval whose statement is about to be sent. */
+  constructor(session: LiveSession, freshness: Freshness, onClaimed: (approvalId: string) => void) {
     this.#session = session;
+    this.#onClaimed = onClaimed;
     this.#freshness = freshness;
     this.#record = new StatementRecord(session);
   }
@@ -233,7 +237,8 @@ export class Intake {
     toTarget.addMessage(encodeDescribe({ kind: 'portal', name: '' }));
     machine.sent({ kind: 'describe', own: true, statement: false, subject: { run, simple: true } });
     toTarget.addMessage(encodeExecute({ portal: '', maxRows: 0 }));
-    run.changes.push(change);
+    // Whatever becomes of the run, the client's unnamed statement and portal are gone.
+    change.confirm();
     machine.sent({ kind: 'execute', run });
     toTarget.addMessage(encodeFlush());
     this.#capped = { run, simple: true };
@@ -474,6 +479,9 @@ export class Intake {
       case 'refused':
         return { refusal: status.refusal };
       case 'claimed':
+        // Whatever the target says from here on about a transaction's end is about this one's.
+        if (!this.#freshness.drained()) return WAIT;
+        this.#onClaimed(status.approvalId);
         return { id: status.approvalId, ...(verdict.demand.maxRows === undefined ? {} : { maxRows: verdict.demand.maxRows }) };
     }
   }

@@ -106,6 +106,7 @@ export class PostgresSession implements LiveSession {
   readonly #timers: { cancel(): void }[] = [];
   #controlWatch: { stop(): void } | undefined;
   #expiresAtMs: number;
+  readonly #openedMs: number;
   #lastActivityMs: number;
   /** Intents are on their way to the disk; their bytes and all later ones wait. */
   #flushingIntents = false;
@@ -139,9 +140,10 @@ export class PostgresSession implements LiveSession {
     this.#client = options.client;
     this.#upstream = options.upstream;
     this.#expiresAtMs = options.principal.expiresAtMs;
-    this.#lastActivityMs = options.clock.now();
+    this.#openedMs = options.clock.now();
+    this.#lastActivityMs = this.#openedMs;
     this.#freshness = new Freshness(this, options.bundles, `sallyport state ${randomBytes(12).toString('hex')}`);
-    this.#intake = new Intake(this, this.#freshness);
+    this.#intake = new Intake(this, this.#freshness, (id) => this.#delivery.outcomes.claimed(id));
     this.#delivery = new Delivery(
       this,
       this.#freshness,
@@ -189,7 +191,6 @@ export class PostgresSession implements LiveSession {
     this.#controlWatch = this.#options.control.watch({ id: this.id, principal: this.principal }, (by, reason) =>
       this.end(endedByOperator(by, reason), `ended by ${by}: ${reason}`, false),
     );
-    this.#watchTime();
     client.resume();
     if (this.#options.clientLeftover.length > 0) this.#onClientBytes(this.#options.clientLeftover);
   }
@@ -389,6 +390,10 @@ export class PostgresSession implements LiveSession {
 
   #onTargetGone(): void {
     if (this.#ended) return;
+    if (this.#delivery.fatal) {
+      this.end(undefined, 'the target ended the session', true);
+      return;
+    }
     const executed = this.machine.unfinished().length > 0 ? 'unknown' : 'no';
     const refusal = targetUnavailable(this.target.name, 'unreachable');
     this.end(
@@ -421,27 +426,18 @@ export class PostgresSession implements LiveSession {
     this.#delivery.outcomes.abandon(approvals, commitPending);
   }
 
-  #watchTime(): void {
+  /** Looks at the clocks of the session; called about once a second. */
+  tick(nowMs: number): void {
+    if (this.#ended) return;
     const { limits } = this.target;
-    const { clock } = this;
-    const openedMs = clock.now();
-    const check = (): void => {
-      if (this.#ended) return;
-      const now = clock.now();
-      if (now >= this.#expiresAtMs || now - openedMs >= limits.maxSessionMs) {
-        this.#expired = true;
-        if (now >= Math.min(this.#expiresAtMs, openedMs + limits.maxSessionMs) + EXPIRY_GRACE_MS) {
-          this.end(reconnect('the token or the session has expired'), 'expired', false);
-          return;
-        }
-        this.#endAtBoundary();
-      } else if (now - this.#lastActivityMs >= limits.idleMs && this.machine.drained && !this.#intake.waiting) {
-        this.end(reconnect('the session was idle for too long'), 'idle', false);
-        return;
-      }
-      if (!this.#ended) this.#timers.push(clock.after(CHECK_EVERY_MS, check));
-    };
-    this.#timers.push(clock.after(CHECK_EVERY_MS, check));
+    const deadlineMs = Math.min(this.#expiresAtMs, this.#openedMs + limits.maxSessionMs);
+    if (nowMs >= deadlineMs) {
+      this.#expired = true;
+      if (nowMs >= deadlineMs + EXPIRY_GRACE_MS) this.end(reconnect('the token or the session has expired'), 'expired', false);
+      else this.#endAtBoundary();
+    } else if (nowMs - this.#lastActivityMs >= limits.idleMs && this.machine.drained && !this.#intake.waiting) {
+      this.end(reconnect('the session was idle for too long'), 'idle', false);
+    }
   }
 
   /** Ends an expired or draining session where no transaction is open and nothing runs. */
@@ -452,6 +448,3 @@ export class PostgresSession implements LiveSession {
     this.end(reconnect(reason), this.#draining ? 'drained' : 'expired', false);
   }
 }
-
-/** Limits in time are kept to this precision. */
-const CHECK_EVERY_MS = 1_000;
