@@ -44,15 +44,15 @@ export function isUserCode(functions: ReadonlyMap<Oid, SqlFunction>, oid: Oid): 
   return oid !== 0 && functions.get(oid)?.schema !== 'pg_catalog';
 }
 
-/** Adds what the dependencies lead to. */
+/** Adds what the dependencies lead to. An operator or operator class that is not known stands for itself: code that nobody has read. */
 export function addCode(into: Set<Oid>, dependencies: readonly Dependency[], sources: CodeSources): void {
   const add = (oid: Oid) => {
     if (isUserCode(sources.functions, oid)) into.add(oid);
   };
   for (const { refClass, refOid } of dependencies) {
     if (refClass === CLASS.procedure) add(refOid);
-    else if (refClass === CLASS.operator) add(sources.operators.get(refOid) ?? 0);
-    else if (refClass === CLASS.opclass) for (const oid of sources.opclasses.get(refOid) ?? []) add(oid);
+    else if (refClass === CLASS.operator) add(sources.operators.get(refOid) ?? refOid);
+    else if (refClass === CLASS.opclass) for (const oid of sources.opclasses.get(refOid) ?? [refOid]) add(oid);
     else if (refClass === CLASS.type) for (const oid of sources.typeCode(refOid)) into.add(oid);
   }
 }

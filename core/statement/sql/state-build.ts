@@ -53,7 +53,8 @@ function temporaryRelations(value: unknown, catalog: Catalog): { relations: read
   const relevant = dependencyRows.filter((row) => own.has(row[1] ?? null));
   const operators = new Map<Oid, Oid>();
   for (const group of catalog.userOperatorsByName.values()) for (const { oid, functionOid } of group) operators.set(oid, functionOid);
-  const typeCode: CodeSources['typeCode'] = (type) => catalog.types.get(type)?.codeFunctions ?? [];
+  // A type that the catalog does not hold, since its transaction is open or it is temporary, is code that nobody has read.
+  const typeCode: CodeSources['typeCode'] = (type) => catalog.types.get(type)?.codeFunctions ?? [type];
   const sources = { functions: catalog.functions, operators, opclasses: new Map<Oid, Oid[]>(), typeCode };
   const steps = relationSteps(
     // Every section was read just above; Object.fromEntries forgets the names.

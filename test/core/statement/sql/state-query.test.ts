@@ -118,6 +118,13 @@ test('temporary relations are read with columns, checks and views, before they a
   expect((await state()).tempRelations).toEqual([]);
 });
 
+test('a temporary table of a type that is not committed is written with code that nobody has read', async () => {
+  await session.query('begin; create schema own; create domain own.fresh as int check (value > 0); create temporary table t (a own.fresh)');
+  const [table] = (await state()).tempRelations;
+  expect(table?.writeFunctions).toEqual([table?.columns[0]?.typeOid]);
+  await session.query('rollback');
+});
+
 test.each([
   ['a function', 'create function pg_temp.lower(text) returns text language sql as $$ select $1 $$'],
   ['an operator', 'create operator pg_temp.=== (leftarg = int, rightarg = int, function = int4eq)'],
