@@ -21,6 +21,9 @@ export type ShownApproval = {
   readonly policyReason: string;
   readonly reasonGiven: string;
   readonly expiresAt: string;
+  readonly usableUntil: string | undefined;
+  /** What became of the one execution: `committed`, `unknown`. */
+  readonly outcome: string | undefined;
   readonly votes: readonly { readonly person: string; readonly answer: string; readonly reason: string }[];
   readonly signIn: { readonly issuer: string; readonly clientId: string } | undefined;
   /** As it came. */
@@ -32,6 +35,7 @@ export function readApproval(value: unknown): ShownApproval {
   const fields = new Fields(value);
   const [id, digest] = [fields.text('id'), fields.text('digest')];
   const signIn = fields.optional('signIn');
+  const claim = fields.optional('claim');
   return {
     id,
     state: fields.text('state'),
@@ -54,6 +58,8 @@ export function readApproval(value: unknown): ShownApproval {
     policyReason: fields.text('policyReason'),
     reasonGiven: fields.text('reasonGiven'),
     expiresAt: fields.text('expiresAt'),
+    usableUntil: fields.optionalText('usableUntil'),
+    outcome: claim === undefined ? undefined : new Fields(claim).text('result'),
     votes: fields.list('votes').map((vote) => {
       const parts = new Fields(vote);
       return { person: parts.text('person'), answer: parts.text('answer'), reason: parts.text('reason') };
@@ -65,7 +71,7 @@ export function readApproval(value: unknown): ShownApproval {
 
 /** Effects first, then the exact statement; nothing in it can move the cursor, hide, or pass for a line of ours. */
 export function approvalLines(approval: ShownApproval): readonly string[] {
-  const lines = [one`${approval.id}  ${approval.state}, to be answered until ${approval.expiresAt}`, '', 'It can cause:'];
+  const lines = [one`${approval.id}  ${approval.state}${standing(approval)}`, '', 'It can cause:'];
   for (const { action, resource, via } of approval.effects)
     lines.push(one`  ${action} ${resource}${via === undefined ? '' : ` through ${via}`}`);
   lines.push('', one`The exact statement on ${approval.target}, ${String(approval.sqlBytes)} bytes:`, indented(approval.sql));
@@ -79,6 +85,12 @@ export function approvalLines(approval: ShownApproval): readonly string[] {
     lines.push(one`Answer  ${person}: ${answer}${reason === '' ? '' : ` (${reason})`}`);
   lines.push(one`Page    ${approval.url}`);
   return lines;
+}
+
+function standing({ state, expiresAt, usableUntil, outcome }: ShownApproval): string {
+  if (state === 'pending') return `, to be answered until ${expiresAt}`;
+  if (state === 'approved' && usableUntil !== undefined) return `, to be used until ${usableUntil}`;
+  return outcome === undefined ? '' : `: ${outcome}`;
 }
 
 /** A template whose values stay on their line. */

@@ -1,5 +1,6 @@
 /** What an approver reads: effects first, then the exact statement, then who asks and why. */
 import type { Approval, Vote } from '../core/approval/approval.ts';
+import { effectsInOrder } from '../core/approval/effects-in-order.ts';
 import { deadlineMs } from '../core/approval/lifecycle.ts';
 import { mayDecide, quorumNames } from '../core/approval/quorum.ts';
 import { countNonAscii } from '../core/approval/visible.ts';
@@ -16,7 +17,7 @@ export type Viewer = { readonly voter: VerifiedIdToken; readonly csrf: string };
 export function approvalPage(approval: Approval, viewer: Viewer | undefined, notice?: string): string {
   const { request } = approval;
   return page(
-    `${request.target}: ${request.effects.map(({ action }) => action).join(', ')}`,
+    `${request.target}: ${[...new Set(effectsInOrder(request.effects).map(({ action }) => action))].join(', ')}`,
     html`<h1>May this run on ${untrusted(request.target)}?</h1>
       ${notice === undefined ? undefined : html`<p class="state warn">${notice}</p>`}
       <p class="state"><b>${stateSentence(approval)}</b></p>
@@ -51,7 +52,7 @@ function effects({ request }: Approval): Markup {
   const rows = facts.rows < 0 ? 'unknown' : `about ${facts.rows}`;
   return html`<h2>What it can cause</h2>
     <ul class="effects">
-      ${request.effects.map(
+      ${effectsInOrder(request.effects).map(
         ({ action, resource, via }) =>
           html`<li>
             <b>${action}</b>

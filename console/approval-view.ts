@@ -1,5 +1,6 @@
 /** An approval as the API tells it: everything an approver may read, and no token. */
 import type { Approval } from '../core/approval/approval.ts';
+import { effectsInOrder } from '../core/approval/effects-in-order.ts';
 import { deadlineMs } from '../core/approval/lifecycle.ts';
 import { approvalNonce } from '../core/approval/nonce.ts';
 import { principalName } from '../core/principal.ts';
@@ -25,7 +26,11 @@ export function approvalView(approval: Approval, publicUrl: string) {
     sqlBytes: Buffer.byteLength(request.sql),
     executes: request.executes,
     parameters: request.parameters,
-    effects: request.effects.map(({ action, resource, via }) => ({ action, resource: resourceName(request.target, resource), via })),
+    effects: effectsInOrder(request.effects).map(({ action, resource, via }) => ({
+      action,
+      resource: resourceName(request.target, resource),
+      via,
+    })),
     facts: request.facts,
     maskedColumns: request.maskedColumns,
     quorums: request.demand.quorums,

@@ -72,6 +72,16 @@ describe('sallyport approvals', () => {
     });
   });
 
+  test('show says until when an approval can be used, and what became of it', async () => {
+    await approvals.run(['approve', request.id, '--as', 'dana@bank.example'], io);
+    await approvals.run(['show', request.id], io);
+    expect(io.written.stdout).toContain(`${request.id}  approved, to be used until `);
+    await running.gate.claim(request.id, { session: 's', writer: 'w', statement: 1 });
+    await running.gate.settle(request.id, { result: 'rolledBack', rows: 0, atMs: 0, answerDelivered: true });
+    await approvals.run(['show', request.id], io);
+    expect(io.written.stdout).toContain(`${request.id}  claimed: rolledBack\n`);
+  });
+
   test('Erin rejects with --as', async () => {
     expect(await approvals.run(['reject', request.id, '--as', 'erin@bank.example'], io)).toBe(0);
     expect(await stateOf()).toBe('rejected');
