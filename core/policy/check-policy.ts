@@ -1,7 +1,7 @@
 /** Rules on top of Cedar's validator: approvals that can be asked for, names that exist, permits that say what they permit. */
 import type { ConfigError } from '../config/config-error.ts';
 import { expandAction } from './actions.ts';
-import { approvalUse, entitiesNamed, type EntityName } from './policy-shape.ts';
+import { approvalUse, cannotHoldWithoutApproval, entitiesNamed, type EntityName } from './policy-shape.ts';
 import { positionOfText } from './policy-source.ts';
 import type { Policy } from './policy.ts';
 import { splitResourceName } from './resource-id.ts';
@@ -44,6 +44,10 @@ function checkApproval(policy: Policy, refuse: Refuse): void {
   if (use !== 'none' && use !== wanted) {
     const message = `a ${policy.effect} may use approval only as \`${condition}\`, joined by && and ||`;
     refuse('approval', message, 'split the policy so that approval stands in a condition of its own');
+  }
+  if (use === 'positive' && policy.effect === 'permit' && !cannotHoldWithoutApproval(policy.json)) {
+    const fix = 'put what needs no approval into a permit of its own, without @approvers';
+    refuse('approval', 'the policy names approvers, but permits without them in some cases', fix);
   }
   if (use === 'none') return;
   // A login cannot wait for people, and rows are masked before anyone could be asked.

@@ -17,6 +17,11 @@ export function approvalUse(policy: PolicyJson): ApprovalUse {
   return [...uses][0] ?? 'none';
 }
 
+/** Whether the conditions cannot hold without an approval, so that what `@approvers` promises a reader is true in every case. */
+export function cannotHoldWithoutApproval(policy: PolicyJson): boolean {
+  return policy.conditions.some((clause) => isNecessary(clause.body, clause.kind === 'when'));
+}
+
 /** Every entity that the scope or the conditions name, actions too. */
 export function entitiesNamed(policy: PolicyJson): readonly EntityName[] {
   const found: EntityName[] = [];
@@ -63,6 +68,22 @@ function attributeAccess(node: Node, variable: string): string | undefined {
     if (typeof attribute === 'string') return attribute;
   }
   return undefined;
+}
+
+/** Whether `node` being `wanted` implies that there is an approval. */
+function isNecessary(node: unknown, wanted: boolean): boolean {
+  if (!isNode(node)) return false;
+  if (attributeAccess(node, 'context') === 'approval') return wanted;
+  const not = node['!'];
+  if (isNode(not)) return isNecessary(not['arg'], !wanted);
+  for (const operator of ['&&', '||']) {
+    const sides = node[operator];
+    if (!isNode(sides)) continue;
+    const implied = [sides['left'], sides['right']].map((side) => isNecessary(side, wanted));
+    // A conjunction that holds, and a disjunction that fails, tell something of both sides.
+    return (operator === '&&') === wanted ? implied.includes(true) : !implied.includes(false);
+  }
+  return false;
 }
 
 function walkPolarity(node: unknown, polarity: 'positive' | 'negative', uses: Set<ApprovalUse>): void {

@@ -1,5 +1,5 @@
 /** From the text of policy files to checked policies: Cedar's own parser and strict validator, then this project's rules. */
-import { checkParsePolicySet, policySetTextToParts, policyToJson, validate, type DetailedError } from './cedar.ts';
+import { checkParsePolicySet, policySetTextToParts, policyToJson, validate, type DetailedError, type PolicyToJsonAnswer } from './cedar.ts';
 import type { ConfigError } from '../config/config-error.ts';
 import { readAnnotations, type ApproverLookup } from './annotations.ts';
 import { checkPolicy, type KnownNames } from './check-policy.ts';
@@ -40,7 +40,12 @@ export function readPolicies(
 }
 
 function readPolicy(source: PolicySource, lookUp: ApproverLookup, errors: ConfigError[]): Policy | undefined {
-  const answer = policyToJson(source.text);
+  const answer = parsePolicy(source.text);
+  if (answer === undefined) {
+    const message = 'the policy is too deeply nested to be parsed';
+    errors.push({ file: source.file, ...positionOfByte(source, 0), message, fix: 'split it' });
+    return undefined;
+  }
   if (answer.type === 'failure') {
     errors.push(...answer.errors.map((error) => cedarError(source, error, 'correct the policy; templates are not used here')));
     return undefined;
@@ -52,6 +57,15 @@ function readPolicy(source: PolicySource, lookUp: ApproverLookup, errors: Config
     errors.push({ file: source.file, ...positionOfText(source, `@${annotation}`), message, fix });
   }
   return { ...read.annotations, effect: answer.json.effect, source, json: answer.json };
+}
+
+function parsePolicy(text: string): PolicyToJsonAnswer | undefined {
+  try {
+    return policyToJson(text);
+  } catch {
+    // Whatever the parser died of, the policy is refused.
+    return undefined;
+  }
 }
 
 /** Our cut of the file must be Cedar's: a policy that one of them does not see would be a rule that nobody enforces. */

@@ -220,6 +220,7 @@ describe('findings name file, line, column and fix', () => {
       { 'tests/a.yaml': 'cases: [{ name: x, mask: { method: hash }, value: a, masked: b, decision: block }]' },
       /`decision` belongs to a policy case/,
     ],
+    ['YAML that nests without end', { 'masking.yaml': `columns: ${'['.repeat(50_000)}` }, /^masking\.yaml:1:\d+: .* Fix: correct the YAML/],
     ['text that is no YAML', main('issuers:', 'issuers: ]'), /Fix: correct the YAML/],
   ])('%s', (_, files, expected) => {
     const errors = errorsOf(files);

@@ -14,6 +14,8 @@ const APPROVED = `${READ} when { context has approval };`;
 describe('findings', () => {
   test('correct policies have none', () => {
     expect(errorsOf(`@id("a") @approvers("dba") ${APPROVED}\n@id("b") ${READ};`)).toEqual([]);
+    const both = '@id("a") @approvers("dba") ' + READ + ' unless { !(context has approval) || context.rows > 5 };';
+    expect(errorsOf(both)).toEqual([]);
   });
 
   test.each([
@@ -92,6 +94,7 @@ describe('findings', () => {
     ['a string that does not end', `@id("a) ${READ};`, 'invalid token'],
   ])('%s', (_, text, message) => {
     const errors = errorsOf(text);
+    expect(errors).not.toEqual([]);
     expect(errors.map((error) => error.message).join('\n')).toContain(message);
     for (const error of errors) expect(error.fix).not.toBe('');
   });
