@@ -58,6 +58,9 @@ describe('answering on the page', () => {
     const { principal, demand, digest } = request;
     const expected = { principal, demand, digest, ruleAuthors: [], nowMs: running.clock.now() };
     expect(await verifyDecision(approval, expected, running.verifyIdToken)).toMatchObject({ ok: true });
+    // The issuer's ID tokens live ten minutes and the grant fifteen: what counts is that they were good when the vote was cast.
+    const later = { ...expected, nowMs: expected.nowMs + 14 * 60_000 };
+    expect(await verifyDecision(approval, later, running.verifyIdToken)).toMatchObject({ ok: true });
     const flipped = { ...approval, votes: approval.votes.map((vote) => ({ ...vote, idToken: `${vote.idToken.slice(0, -4)}AAAA` })) };
     expect((await verifyDecision(flipped, expected, running.verifyIdToken)).ok).toBe(false);
   });
@@ -97,6 +100,24 @@ describe('answering on the page', () => {
       expect((await owner.post(`/approvals/${owned.id}/decision`, { csrf: token, answer: 'approve', reason: '' })).status).toBe(403);
     }
     expect(await stateOf(owned.id)).toBe('pending');
+  });
+
+  test('the first of two approvers leaves it waiting, may then only reject, and the second decides', async () => {
+    const two = await ask({ demand: { ...request.demand, quorums: [{ group: 'demo/dba', quorum: 2 }] } });
+    const at = `/approvals/${two.id}`;
+    const answer = async (by: PageVisitor, person: string): Promise<string> => {
+      await by.signIn(two.id, person);
+      const page = await pageOf(by, at);
+      await by.post(`${at}/decision`, { csrf: PageVisitor.csrfOf(page), answer: 'approve', reason: '' });
+      return page;
+    };
+    await answer(visitor, 'dana@bank.example');
+    const again = await answer(visitor, 'dana@bank.example');
+    expect(again).toContain('You have approved already');
+    expect(again).not.toContain('value="approve"');
+    expect(await stateOf(two.id)).toBe('pending');
+    await answer(new PageVisitor(running.url), 'erin@bank.example');
+    expect(await stateOf(two.id)).toBe('approved');
   });
 
   test('a decided approval has no form and no sign-in', async () => {
