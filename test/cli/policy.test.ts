@@ -104,6 +104,7 @@ describe('explain', () => {
   test('each line has its answer, lines that are none included, and the status tells', async () => {
     const lines = ['{"id":1,"sql":"select 1"}', '', '{"id":2}', '{oops', 'drop table accounts'];
     const { status, stdout } = await run(['explain', '--principal', 'agent-7', '--catalog', dump, '--json'], lines.join('\n'));
+    // As above: the fields are compared one by one.
     const answers = stdout
       .trim()
       .split('\n')

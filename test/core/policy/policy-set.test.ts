@@ -168,6 +168,17 @@ describe('forbids and approval', () => {
   });
 });
 
+test('a request that Cedar does not take is blocked', () => {
+  const policies = policiesOf('@id("p") permit (principal, action in Action::"read", resource in Target::"bank");');
+  const judge = prepareJudge('not taken', new Map(policies.map((one) => [one.id, one])));
+  const request = cedarRequest(ANALYST, 'bank', effect('select public.t'), ask(ANALYST, []).facts, needsOf(policies));
+  expect(judge(request).kind).toBe('permit');
+  const failure = 'the policies could not be evaluated';
+  expect(judge({ ...request, context: { rows: null } })).toMatchObject({ kind: 'block', failure });
+  expect(judge({ ...request, context: { rows: 0.5 } })).toMatchObject({ kind: 'block', failure });
+  expect(judge({ ...request, resource: { type: 'not a type', id: '' } })).toMatchObject({ kind: 'block', failure });
+});
+
 describe('facts', () => {
   test.each([
     [-1, 'block'],
