@@ -46,7 +46,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
     pinned: pins.flatMap((pin) => (pin.kind === 'fingerprint' ? [pin.value] : [])),
     pinnedPems: pins.flatMap((pin) => (pin.kind === 'pem' ? [pin.value] : [])),
     ...(checkpoint === undefined ? {} : { checkpoint }),
-    progress: progress.step,
+    progress: (done, total) => progress.step(done, total),
   });
   progress.end();
   io.stdout.write(values.json ? `${JSON.stringify({ path: root, ...result })}\n` : report(root, result));
@@ -88,7 +88,7 @@ function progressOn({ stderr }: VerbIo): { step(done: number, total: number): vo
 function report(root: string, result: Verification): string {
   const { newestCheckpoint: newest, findings } = result;
   const lines = [
-    `${root}`,
+    root,
     `intact    ${result.intact ? 'yes: nothing was changed' : 'NO'}`,
     `complete  ${result.complete ? 'yes: nothing is missing' : 'NO'}`,
     ...findings.slice(0, SHOWN_FINDINGS).map((finding) => `  ${label(finding)}  ${visibleText(findingText(finding), false)}`),

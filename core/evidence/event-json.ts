@@ -84,7 +84,7 @@ const FIELDS = new Map<string, readonly Field[]>(
  */
 export function eventJson(event: SessionEvent, stamp: Stamp): string {
   const fields = FIELDS.get(event.type);
-  if (fields === undefined) throw new Error(`no such event: ${String(event.type)}`);
+  if (fields === undefined) throw new Error(`no such event: ${event.type}`);
   // The union has no index signature; the keys come from the table of its own type.
   const values = event as unknown as Readonly<Record<string, unknown>>;
   let text = '';

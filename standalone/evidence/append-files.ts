@@ -13,6 +13,7 @@ import {
   writeSync,
   writevSync,
 } from 'node:fs';
+import { link, open, readFile, rm, unlink } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 
 export interface AppendFile {
@@ -29,7 +30,7 @@ export interface AppendFiles {
   /** A new, empty file; its folders are made. Throws where the file exists. `root` exists already. */
   create(root: string, path: string): AppendFile;
   /** Writes a whole file that appears complete or not at all, durable. Throws where another content stands there. */
-  publish(root: string, path: string, bytes: Buffer): void;
+  publish(root: string, path: string, bytes: Buffer): Promise<void>;
 }
 
 /** The real file system. */
@@ -38,28 +39,57 @@ export const diskFiles: AppendFiles = {
     const folders = makeFolders(root, path);
     return new DiskFile(openSync(join(root, path), 'ax', 0o640), folders);
   },
-  publish(root, path, bytes) {
+  async publish(root, path, bytes) {
     const whole = join(root, path);
-    if (existsSync(whole)) {
-      if (readFileSync(whole).equals(bytes)) return;
+    const standing = await readFile(whole).catch(absent);
+    if (standing !== undefined) {
+      if (standing.equals(bytes)) return;
       throw new Error(`${path} exists with another content`);
     }
     const folders = makeFolders(root, path);
     const unfinished = `${whole}.tmp`;
-    rmSync(unfinished, { force: true });
-    const fd = openSync(unfinished, 'wx', 0o640);
+    await rm(unfinished, { force: true });
+    const file = await open(unfinished, 'wx', 0o640);
     try {
-      writeWhole(fd, [bytes]);
-      fsyncSync(fd);
+      await file.writeFile(bytes);
+      await file.sync();
     } finally {
-      closeSync(fd);
+      await file.close();
     }
     // A link fails where the name is taken; a rename would replace evidence.
-    linkSync(unfinished, whole);
-    unlinkSync(unfinished);
-    folders.forEach(syncFolder);
+    await link(unfinished, whole);
+    await unlink(unfinished);
+    for (const folder of folders) await syncFolder(folder);
   },
 };
+
+/** `publish` for the start of the program, where nothing else waits. */
+export function publishNow(root: string, path: string, bytes: Buffer): void {
+  const whole = join(root, path);
+  if (existsSync(whole)) {
+    if (readFileSync(whole).equals(bytes)) return;
+    throw new Error(`${path} exists with another content`);
+  }
+  const folders = makeFolders(root, path);
+  const unfinished = `${whole}.tmp`;
+  rmSync(unfinished, { force: true });
+  withOpen(unfinished, 'wx', (fd) => {
+    writeWhole(fd, [bytes]);
+    fsyncSync(fd);
+  });
+  linkSync(unfinished, whole);
+  unlinkSync(unfinished);
+  for (const folder of folders) withOpen(folder, 'r', fsyncSync);
+}
+
+function withOpen(path: string, flags: string, use: (fd: number) => void): void {
+  const fd = openSync(path, flags, 0o640);
+  try {
+    use(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
 
 class DiskFile implements AppendFile {
   private readonly fd: number;
@@ -102,23 +132,27 @@ class DiskFile implements AppendFile {
     this.dirty = false;
     this.syncing = true;
     fdatasync(this.fd, (failure) => {
-      const error = failure ?? this.syncFolders();
-      this.syncing = false;
-      if (error !== undefined) this.dirty = true;
-      for (const done of served) done(error);
-      if (this.waiting.length > 0) this.startSync();
-      else if (this.closing) this.close();
+      if (failure !== null || this.folders.length === 0) this.endSync(served, failure ?? undefined);
+      else {
+        void this.syncFolders().then(
+          () => this.endSync(served, undefined),
+          (error: unknown) => this.endSync(served, error instanceof Error ? error : new Error(String(error))),
+        );
+      }
     });
   }
 
-  private syncFolders(): Error | undefined {
-    try {
-      this.folders.forEach(syncFolder);
-      this.folders = [];
-      return undefined;
-    } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
-    }
+  private endSync(served: readonly ((error?: Error) => void)[], error: Error | undefined): void {
+    this.syncing = false;
+    if (error !== undefined) this.dirty = true;
+    for (const done of served) done(error);
+    if (this.waiting.length > 0 && !this.syncing) this.startSync();
+    else if (this.closing) this.close();
+  }
+
+  private async syncFolders(): Promise<void> {
+    for (const folder of this.folders) await syncFolder(folder);
+    this.folders = [];
   }
 }
 
@@ -157,11 +191,16 @@ function makeFolders(root: string, path: string): string[] {
   return folders;
 }
 
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r');
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
   try {
-    fsyncSync(fd);
+    await handle.sync();
   } finally {
-    closeSync(fd);
+    await handle.close();
   }
+}
+
+function absent(error: unknown): undefined {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+  throw error;
 }

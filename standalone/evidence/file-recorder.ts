@@ -1,13 +1,13 @@
 /** The recorder of one machine: evidence as append-only files, recovered at start, sealed every minute. */
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { trustedKey, type Signer } from '../../core/evidence/checkpoint.ts';
 import type { SessionEvent } from '../../core/evidence/event.ts';
-import { FORMAT_PATH, FORMAT_TEXT, isId, keyPath } from '../../core/evidence/layout.ts';
+import { FORMAT_PATH, FORMAT_TEXT, isId, keyPath, segmentPath } from '../../core/evidence/layout.ts';
 import { type Recorder, RecorderUnavailable, type SessionRecorder } from '../../core/evidence/recorder.ts';
 import type { Clock } from '../../proxy-task/ports.ts';
-import { type AppendFiles, diskFiles } from './append-files.ts';
+import { type AppendFiles, diskFiles, publishNow } from './append-files.ts';
 import { createScratch } from './batch-writer.ts';
 import { ContentPool } from './content-pool.ts';
 import { fenceEntries, readLeftBehind } from './recovery.ts';
@@ -72,8 +72,8 @@ class FileRecorderRun implements FileRecorder {
     this.parts = { root, files, scratch: createScratch(), stamps, nowMs: () => clock.now() };
     try {
       mkdirSync(root, { recursive: true, mode: 0o750 });
-      files.publish(root, FORMAT_PATH, Buffer.from(FORMAT_TEXT));
-      files.publish(root, keyPath(signer.keyId), Buffer.from(signer.publicKeyPem));
+      publishNow(root, FORMAT_PATH, Buffer.from(FORMAT_TEXT));
+      publishNow(root, keyPath(signer.keyId), Buffer.from(signer.publicKeyPem));
     } catch (cause) {
       throw new RecorderUnavailable('the recorder cannot write', { cause });
     }
@@ -90,6 +90,8 @@ class FileRecorderRun implements FileRecorder {
 
   open(sessionId: string, rows: 'rows' | 'digest' = 'rows'): SessionRecorder {
     if (!isId(sessionId)) throw new Error('a session id is of letters, digits, _ and -');
+    const { root, stamps } = this.parts;
+    if (existsSync(join(root, segmentPath(stamps.day(), sessionId, 0)))) throw new Error('the session was recorded before');
     return new SessionWriter(sessionId, this.working(), this.pool, rows === 'rows');
   }
 

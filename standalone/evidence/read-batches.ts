@@ -19,12 +19,13 @@ export function readBatches(
     const fileBytes = fstatSync(fd).size;
     const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(1, fileBytes - fromByte)));
     let stopped: number | undefined;
+    const goesOn = (): boolean => stopped === undefined && reader.unreadable === undefined;
     const reader = new BatchReader({
       batch: (found) => {
         if (stopped === undefined && batch(found) === false) stopped = found.atByte;
       },
     });
-    for (let at = fromByte; at < fileBytes && stopped === undefined && reader.unreadable === undefined;) {
+    for (let at = fromByte; at < fileBytes && goesOn();) {
       const taken = readSync(fd, chunk, 0, Math.min(chunk.length, fileBytes - at), at);
       if (taken === 0) break;
       reader.push(chunk.subarray(0, taken));

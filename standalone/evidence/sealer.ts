@@ -63,11 +63,11 @@ export class Sealer {
     const { size } = this.tree;
     if (size === this.lastSigned || size === 0) return undefined;
     const day = this.parts.day();
-    if (this.fresh.length > 0) this.publishLeaves(leavesPath(day, size));
+    if (this.fresh.length > 0) await this.publishLeaves(leavesPath(day, size));
     const head = { origin, size, root: this.tree.root() };
     const note = Buffer.from(checkpointNote(head, signer.keyId, await signer.sign(Buffer.from(treeHeadText(head)))));
     const path = checkpointPath(day, size);
-    files.publish(root, path, note);
+    await files.publish(root, path, note);
     this.lastSigned = size;
     return { size, day, path, sha256: createHash('sha256').update(note).digest('hex') };
   }
@@ -111,10 +111,10 @@ export class Sealer {
     this.fresh.push(line);
   }
 
-  private publishLeaves(path: string): void {
+  private async publishLeaves(path: string): Promise<void> {
     const { root, files } = this.parts;
     try {
-      files.publish(root, path, Buffer.from(`${this.fresh.join('\n')}\n`));
+      await files.publish(root, path, Buffer.from(`${this.fresh.join('\n')}\n`));
     } catch (error) {
       // The name may stand although its folder was not synced: the same leaves must not go into another file too.
       if (existsSync(join(root, path))) this.fresh = [];

@@ -1,8 +1,9 @@
 /** The recording of one session: events and content gathered in memory, one write per flush, acknowledged in order. */
 import { eventJson } from '../../core/evidence/event-json.ts';
 import type { SessionEvent } from '../../core/evidence/event.ts';
+import { NO_BATCH } from '../../core/evidence/batch.ts';
 import { segmentPath } from '../../core/evidence/layout.ts';
-import type { Durability, SessionRecorder } from '../../core/evidence/recorder.ts';
+import { type Durability, RecorderUnavailable, type SessionRecorder } from '../../core/evidence/recorder.ts';
 import type { SpineEvent } from '../../core/evidence/spine.ts';
 import type { AppendFile } from './append-files.ts';
 import { BatchWriter } from './batch-writer.ts';
@@ -39,6 +40,7 @@ export class SessionWriter implements SessionRecorder {
   private contentTotal = 0;
   private seq = 0;
   private closing = false;
+  private ended = false;
   private acknowledgements: Acknowledgement[] = [];
 
   /** The spine's entry is written before the file appears. Throws RecorderUnavailable. */
@@ -54,7 +56,13 @@ export class SessionWriter implements SessionRecorder {
     try {
       this.file = files.create(root, segmentPath(this.day, id, 0));
     } catch (cause) {
-      throw writer.fail(cause);
+      // Nothing is torn: only this session cannot be. Its entry must not stand open for ever.
+      const head = { batch: -1, hash: NO_BATCH };
+      const nothing = { events: 0, contentBytes: 0, statements: 0, rows: 0, bytes: 0 };
+      writer.record([
+        { type: 'recording.closed', session: id, segment: 0, head, abnormal: true, reason: 'its file could not be made', ...nothing },
+      ]);
+      throw new RecorderUnavailable('the recorder cannot write', { cause });
     }
     this.segmentSinceMs = nowMs();
     writer.sessions.add(this);
@@ -136,6 +144,8 @@ export class SessionWriter implements SessionRecorder {
   }
 
   private end(totals: { abnormal: boolean; reason: string; statements: number; rows: number; bytes: number }): void {
+    if (this.ended) return;
+    this.ended = true;
     const { segment, seq: events, contentTotal: contentBytes } = this;
     const { head } = this.chain;
     this.writer.record([{ type: 'recording.closed', session: this.id, segment, head, events, contentBytes, ...totals }]);
@@ -168,7 +178,13 @@ export class SessionWriter implements SessionRecorder {
   private rollSegment(): void {
     const { root, files, nowMs } = this.writer.parts;
     if (this.segmentBytes <= SEGMENT_BYTES && nowMs() - this.segmentSinceMs <= SEGMENT_MS) return;
-    const next = files.create(root, segmentPath(this.day, this.id, this.segment + 1));
+    let next: AppendFile;
+    try {
+      next = files.create(root, segmentPath(this.day, this.id, this.segment + 1));
+    } catch {
+      // The limit is for handling, not for safety: the segment in hand still takes the batch, or fails the writer.
+      return;
+    }
     this.older.push(this.file);
     this.file = next;
     this.segment += 1;

@@ -35,7 +35,7 @@ function expectSound(result: Verification): void {
 /** Every event of a session that can be read back, over all of its segments. */
 function eventsOf(data: string, session: string): FoundEvent[] {
   const events: FoundEvent[] = [];
-  for (const [path, bytes] of [...readFiles(join(data, 'evidence'))].sort()) {
+  for (const [path, bytes] of [...readFiles(join(data, 'evidence'))].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     if (path.includes(`/${session}/`)) new BatchReader({ batch: (batch) => events.push(...batch.events) }).push(bytes);
   }
   return events;
@@ -143,6 +143,17 @@ describe('recording', () => {
   test('an id that could leave its folder is refused', () => {
     const recorder = startRecorder(temporaryDirectory(), 'w1');
     expect(() => recorder.open('../s1')).toThrow('session id');
+  });
+
+  test('a session id that was used before is refused, and the recording under it goes on', async () => {
+    const data = temporaryDirectory();
+    const recorder = startRecorder(data, 'w1');
+    const session = recorder.open('s1');
+    expect(() => recorder.open('s1')).toThrow('recorded before');
+    session.append(opened('s1'));
+    await session.close(sessionClosed(0));
+    await recorder.close();
+    expectSound(await verify(data));
   });
 
   test('a writer id that was used before is refused', async () => {
@@ -304,6 +315,22 @@ describe('a disk that fills up', () => {
     recorder.open('s2').append(opened('s2'));
     await recorder.close();
     expectSound(await verify(data));
+  });
+
+  test('without room for another file, that session is refused and the others go on', async () => {
+    const data = temporaryDirectory();
+    const files = fullDisk(1_000_000);
+    const recorder = startRecorder(data, 'w1', { files });
+    const session = recorder.open('s1');
+    session.append(opened('s1'));
+    files.filesLeft = 0;
+    expect(() => recorder.open('s2')).toThrow(RecorderUnavailable);
+    recordStatement(session, 1, acknowledged);
+    await session.close(sessionClosed(1));
+    await recorder.close();
+    const result = await verify(data);
+    expectSound(result);
+    expect(result.abnormal).toEqual([{ session: 's2', reason: 'its file could not be made' }]);
   });
 
   test('a refused login that cannot be recorded makes the next open throw', () => {
