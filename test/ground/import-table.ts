@@ -126,7 +126,7 @@ const IMPURE = new Set(
   [
     'process require module global globalThis console fetch performance crypto navigator eval Function import.meta',
     'setTimeout setInterval setImmediate clearTimeout clearInterval clearImmediate queueMicrotask',
-    'WebSocket Worker EventSource XMLHttpRequest BroadcastChannel __dirname __filename',
+    'Intl Temporal WebSocket Worker EventSource XMLHttpRequest BroadcastChannel __dirname __filename',
   ].flatMap((line) => line.split(' ')),
 );
 const HARMLESS_DATE = new Set(['new Date(…)', 'Date.UTC', 'Date.parse', 'type Date', 'instanceof Date']);
