@@ -56,16 +56,13 @@ export async function startPostgres(options: { settings?: Readonly<Record<string
   const dataDir = join(folder, 'data');
   execFileSync('cp', ['-Rp', join(template, 'data'), dataDir], { ...account.ids, cwd: folder });
   const logFile = join(folder, 'log');
+  const settings = { ...FAST_AND_LOGGED, ...options.settings };
   const started = await startOnFreePort((port) =>
-    runPostgres({
-      dataDir,
-      port,
-      logFile,
-      settings: { ...FAST_AND_LOGGED, ...options.settings },
-      shutdown: 'immediate',
-      removeAfter: folder,
-    }),
-  );
+    runPostgres({ dataDir, port, logFile, settings, shutdown: 'immediate', removeAfter: folder }),
+  ).catch((error: unknown) => {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  });
 
   const withClient = async <T>(database: string, run: (client: Client) => Promise<T>): Promise<T> => {
     const client = new Client({
