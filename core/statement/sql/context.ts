@@ -3,6 +3,7 @@ import type { Action, Effect, Resource } from '../effect.ts';
 import type { Tree } from './ast.ts';
 import type { Catalog, ColumnKey, Oid, Relation, SqlFunction } from './catalog.ts';
 import { indexOf, type CatalogIndex } from './catalog-index.ts';
+import { literalRange } from './literal-range.ts';
 import type { ParsedStatement, SqlParser } from './parse.ts';
 import type { SensitiveUse, SensitiveWrite, SessionControl, StatementReading } from './reading.ts';
 import type { Scope, ScopeColumn, Sensitive, Shape } from './scope.ts';
@@ -11,6 +12,12 @@ import { SallyportError } from '../../errors.ts';
 
 /** Nested deeper than this is refused: our own walkers recurse, and honest statements stay far below. */
 const MAX_DEPTH = 1000;
+
+/**
+ * More steps than this are refused: a small text can name the same thing many times over (nested WITH RECURSIVE is read twice
+ * at each level). A statement of 1 MiB takes about a tenth.
+ */
+const MAX_WORK = 2_000_000;
 
 /** The text nests too deeply, or expands into too much, to be judged; becomes Unjudgeable. */
 export class TooDeep extends SallyportError {
@@ -83,6 +90,9 @@ export class Context {
   readonly range: { readonly startByte: number; readonly endByte: number };
   rowsFrom: StatementReading['rowsFrom'];
   private depth = 0;
+  private work = 0;
+  private bytes: Buffer | undefined;
+  private readonly redacted = new Set<number>();
 
   constructor(environment: Environment, walkers: Walkers, range = { startByte: 0, endByte: 0 }) {
     this.range = range;
@@ -94,6 +104,8 @@ export class Context {
 
   enter(): void {
     this.depth += 1;
+    this.work += 1;
+    if (this.work > MAX_WORK) throw new TooDeep(`more than ${MAX_WORK} steps`);
     if (this.depth > MAX_DEPTH) throw new TooDeep(`nested deeper than ${MAX_DEPTH} levels`);
   }
 
@@ -155,6 +167,15 @@ export class Context {
     } finally {
       this.via = before;
     }
+  }
+
+  /** Notes the constant that starts there as one that recordings redact. */
+  redact(location: number): void {
+    if (this.redacted.has(location)) return;
+    this.redacted.add(location);
+    this.bytes ??= Buffer.from(this.environment.text, 'utf8');
+    const range = literalRange(this.bytes, location);
+    if (range !== undefined) this.literals.push(range);
   }
 
   /** Takes over all that another reading found, as a part of this statement. */

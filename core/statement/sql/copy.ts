@@ -1,5 +1,5 @@
 /** COPY: rows out and in by the thousand, through the connection, a server file or a program. */
-import { as, bodyOf, child, constantOf, flag, isTree, items, nameParts, stringNode, text, type Tree } from './ast.ts';
+import { as, bodyOf, child, constantOf, flag, integer, isTree, items, nameParts, stringNode, text, type Tree } from './ast.ts';
 import type { Context } from './context.ts';
 import { columnNamed, missing, writeTarget } from './dml.ts';
 import { readExpression } from './expressions.ts';
@@ -132,7 +132,7 @@ function optionText(value: unknown): string | undefined {
   const boolean = as(value, 'Boolean');
   if (boolean !== undefined) return flag(boolean, 'boolval') ? 'true' : 'false';
   const number = as(value, 'Integer');
-  if (number !== undefined) return String(number['ival'] ?? 0);
+  if (number !== undefined) return String(integer(number, 'ival') ?? 0);
   const constant = constantOf(value);
   if (typeof constant === 'string') return constant;
   const list = as(value, 'List');

@@ -2,11 +2,25 @@
  * Expressions. Every field of every node is walked, known or not: nothing hides in a corner. A sensitive column found
  * anywhere is a use, except in the two places where its value cannot be told: `count(column)` and `IS [NOT] NULL`.
  */
-import { as, bodyOf, child, constantOf, flag, isTree, items, nameParts, stringNode, tagOf, text, type Tree, withoutCasts } from './ast.ts';
+import {
+  as,
+  bodyOf,
+  child,
+  constantOf,
+  flag,
+  integer,
+  isTree,
+  items,
+  nameParts,
+  stringNode,
+  tagOf,
+  text,
+  type Tree,
+  withoutCasts,
+} from './ast.ts';
 import { readColumnRef, resolveBareColumn, wholeRow } from './column-refs.ts';
 import type { Context } from './context.ts';
 import { callByName, callName, callOperator } from './functions.ts';
-import { literalRange } from './literal-range.ts';
 import { readColumn } from './relations.ts';
 import type { Scope } from './scope.ts';
 import { readTypeName, resolveType, touchType } from './type-names.ts';
@@ -63,6 +77,7 @@ const LEAVES: ReadonlySet<string> = new Set([
   'SetToDefault',
   'SQLValueFunction',
   'CurrentOfExpr',
+  'MergeSupportFunc',
   'String',
   'Integer',
   'Float',
@@ -205,10 +220,7 @@ export function markLiterals(context: Context, node: unknown): void {
   const constant = as(node, 'A_Const');
   if (constant !== undefined) {
     // Inside a view or function the constant is not part of the statement's text.
-    if (context.via === undefined && constantOf(node) !== null) {
-      const range = literalRange(context.environment.text, constant);
-      if (range !== undefined) context.literals.push(range);
-    }
+    if (context.via === undefined && constantOf(node) !== null) context.redact(integer(constant, 'location') ?? 0);
     return;
   }
   context.enter();

@@ -29,7 +29,7 @@ export function readBody(context: Context, func: SqlFunction): boolean {
 
 function readOne(context: Context, statement: ParsedStatement, func: SqlFunction): boolean {
   const result = `result of ${func.schema}.${func.name}()`;
-  switch (tagOf(statement.node)) {
+  switch (tagOf(statement.node) ?? '') {
     case 'SelectStmt':
       context.useAll(context.walkers.query(context, statement.node, emptyScope()).columns, result);
       return true;

@@ -48,9 +48,11 @@ function takes(func: SqlFunction, count: number): boolean {
 /** What one function causes when it is called. */
 export function callFunction(context: Context, func: SqlFunction): void {
   if (func.schema === 'pg_catalog' && context.environment.isSafe(func.oid)) return;
-  context.effect('execute', 'Function', [func.schema, func.name]);
-  context.reach(func.oid, func.definitionHash);
-  context.writing = true;
+  if (!isOfStandardViews(func)) {
+    context.effect('execute', 'Function', [func.schema, func.name]);
+    context.reach(func.oid, func.definitionHash);
+    context.writing = true;
+  }
   if (func.schema === 'pg_catalog') {
     if (func.name === 'pg_notify') context.effect('notify', 'Target', []);
     if (KEEPS_NAMES.has(func.name)) context.opaque = true;
@@ -66,6 +68,14 @@ export function callFunction(context: Context, func: SqlFunction): void {
   const understood = context.through(`function ${func.schema}.${func.name}`, () => context.walkers.body(context, func));
   if (!understood) context.reachOpaque();
 }
+
+/** SQL functions that come with the server for its own information_schema: what they do is read, that they run is no effect. */
+function isOfStandardViews(func: SqlFunction): boolean {
+  return func.schema === 'information_schema' && func.language === 'sql' && func.oid < FIRST_USER_OID;
+}
+
+/** FirstNormalObjectId (`access/transam.h`). */
+const FIRST_USER_OID = 16_384;
 
 /** Calls by OID, from catalog entries: triggers, casts, defaults, row security. One that is not in the catalog is unknown. */
 export function callFunctions(context: Context, oids: readonly Oid[], via: string): void {

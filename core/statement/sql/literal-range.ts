@@ -1,14 +1,9 @@
 /** Where a constant stands in the statement's text; the tree only knows where it starts. */
-import { integer, type Tree } from './ast.ts';
-
 export type ByteRange = { startByte: number; endByte: number };
 
-/** The bytes of an `A_Const`; to the end of the text when its end is not plain (more is redacted, never less). */
-export function literalRange(text: string, node: Tree): ByteRange | undefined {
-  const location = integer(node, 'location') ?? 0;
-  if (location < 0) return undefined;
-  const bytes = Buffer.from(text, 'utf8');
-  return { startByte: location, endByte: endOf(bytes, location) ?? bytes.length };
+/** The bytes of the constant at `location`; to the end of the text when its end is not plain (more is redacted, never less). */
+export function literalRange(bytes: Buffer, location: number): ByteRange | undefined {
+  return location < 0 ? undefined : { startByte: location, endByte: endOf(bytes, location) ?? bytes.length };
 }
 
 const QUOTE = 0x27;

@@ -1,6 +1,7 @@
 /** PostgreSQL's own grammar, one per major version, behind one interface. */
 import { POSTGRES_MAJORS, type PostgresMajor } from '../../target.ts';
 import { isTree, items, integer, type Tree } from './ast.ts';
+import { type Answer, type Grammar, loadGrammar } from './grammar.ts';
 import type { Unjudgeable } from './reading.ts';
 
 export type ParsedStatement = {
@@ -19,39 +20,25 @@ export interface SqlParser {
   parse(text: string): Parsed;
 }
 
-type PgQuery = { loadModule(): Promise<void>; parseSync(text: string): unknown };
-
-/** Loads the grammar of one major version; cheap after the first time. */
+/** Loads the grammar of one major version: some ten milliseconds, and memory of its own. */
 export async function loadParser(major: PostgresMajor): Promise<SqlParser> {
-  const library = await importLibrary(major);
-  await library.loadModule();
-  return { major, parse: (text) => parseText(library, major, text) };
-}
-
-async function importLibrary(major: PostgresMajor): Promise<PgQuery> {
-  switch (major) {
-    case 15:
-      return import('libpg-query-15');
-    case 16:
-      return import('libpg-query-16');
-    case 17:
-      return import('libpg-query-17');
-    case 18:
-      return import('libpg-query-18');
-  }
+  const grammar = await loadGrammar(major);
+  return { major, parse: (text) => parseText(grammar, major, text) };
 }
 
 const LONE_SURROGATE = /[\uD800-\uDFFF]/u;
 
-function parseText(library: PgQuery, major: PostgresMajor, text: string): Parsed {
+function parseText(grammar: Grammar, major: PostgresMajor, text: string): Parsed {
   if (text.includes('\0')) return unjudgeable('The text contains a NUL character, where the parser would stop.');
   if (LONE_SURROGATE.test(text)) return unjudgeable('The text is not well-formed Unicode.');
   if (isBlank(text)) return { kind: 'parsed', statements: [] };
+  const answer = grammar.parse(text);
+  if (answer.kind !== 'tree') return refusalOf(answer, text);
   let tree: unknown;
   try {
-    tree = library.parseSync(text);
-  } catch (error) {
-    return refusalOf(error, text);
+    tree = JSON.parse(answer.json);
+  } catch {
+    return unjudgeable('The statement is nested too deeply to be judged.');
   }
   if (!isTree(tree) || !isOfMajor(tree, major)) return unjudgeable('The parser answered with something that is not a parse tree.');
   const bytes = Buffer.from(text, 'utf8');
@@ -71,15 +58,19 @@ function isOfMajor(tree: Tree, major: PostgresMajor): boolean {
   return Math.floor((integer(tree, 'version') ?? 0) / 10_000) === major && POSTGRES_MAJORS.includes(major);
 }
 
-function refusalOf(error: unknown, text: string): Unjudgeable {
-  if (!(error instanceof Error)) return unjudgeable('The parser failed.');
-  if (error instanceof RangeError) return unjudgeable('The statement is nested too deeply to be judged.');
-  // The library attaches PostgreSQL's own error; everything in it is checked before use.
-  const details: unknown = 'sqlDetails' in error ? error.sqlDetails : undefined;
-  if (!isTree(details)) return unjudgeable('The parser failed on this text.');
-  const position = integer(details, 'cursorPosition');
-  const reason = `PostgreSQL's grammar refuses it: ${error.message}.`;
-  return position === undefined ? unjudgeable(reason) : { kind: 'unjudgeable', reason, atByte: bytesBefore(text, position) };
+function refusalOf(answer: Exclude<Answer, { readonly kind: 'tree' }>, text: string): Unjudgeable {
+  switch (answer.kind) {
+    case 'refused':
+      return {
+        kind: 'unjudgeable',
+        reason: `PostgreSQL's grammar refuses it: ${answer.message}.`,
+        atByte: bytesBefore(text, answer.position),
+      };
+    case 'overflow':
+      return unjudgeable('The statement is nested too deeply to be judged.');
+    case 'restarting':
+      return unjudgeable('The parser is starting again after a text that it could not hold: send the statement again.');
+  }
 }
 
 /** PostgreSQL reports positions in characters; everything else here counts bytes. */

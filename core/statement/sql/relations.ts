@@ -74,13 +74,25 @@ export function withDescendants(context: Context, relation: Relation): readonly 
   return all;
 }
 
+/** A memo, not state: goes with its snapshot. Targets have partitions by the thousand. */
+const columnNames = new WeakMap<Relation, ReadonlyMap<string, RelationColumn>>();
+
+function columnOf(relation: Relation, name: string): RelationColumn | undefined {
+  let names = columnNames.get(relation);
+  if (names === undefined) {
+    names = new Map(relation.columns.map((column) => [column.name, column]));
+    columnNames.set(relation, names);
+  }
+  return names.get(name);
+}
+
 /** What a column of a base relation carries: itself, its namesakes in children, and what it is generated from. */
 function carriedBy(context: Context, family: readonly Relation[], column: RelationColumn): readonly Sensitive[] {
   const { sensitive } = context.environment;
   if (sensitive.size === 0) return [];
   const carried: Sensitive[] = [];
   for (const relation of family) {
-    const own = relation === family[0] ? column : relation.columns.find((one) => one.name === column.name);
+    const own = relation === family[0] ? column : columnOf(relation, column.name);
     if (own === undefined) continue;
     for (const attnum of [own.attnum, ...(own.generatedFrom ?? [])]) {
       const key = columnKey(relation.oid, attnum);
@@ -104,7 +116,7 @@ export function baseColumns(context: Context, relation: Relation, inherit = true
   return relation.columns.map((column) => {
     const reads: ColumnRead[] = [];
     for (const member of family) {
-      const own = member === relation ? column : member.columns.find((one) => one.name === column.name);
+      const own = member === relation ? column : columnOf(member, column.name);
       if (own === undefined) continue;
       reads.push({
         relation: member,

@@ -31,9 +31,9 @@ export const RULES: ReadonlyMap<string, StatementRule> = new Map<string, Stateme
       read: (context, node) => readQuery(context, { SelectStmt: node }, undefined, { topLevel: true }),
     },
   ],
-  ...[...DML].map(([tag, { kind, read }]): [string, StatementRule] => [
+  ...[...DML].map(([tag, dml]): [string, StatementRule] => [
     tag,
-    { kind, read: (context, node) => read(context, node, emptyScope()) },
+    { kind: dml.kind, read: (context, node) => dml.read(context, node, emptyScope()) },
   ]),
   ['CopyStmt', { kind: 'copy', read: readCopy }],
   ...UTILITY,

@@ -41,7 +41,8 @@ function readDefinition(context: Context, relation: Relation): Shape {
   }
   const { path, tempVisible, inBody } = context;
   context.path = ['pg_catalog'];
-  context.tempVisible = false;
+  // The definition of a temporary view names temporary relations without their schema.
+  context.tempVisible = relation.temporary;
   context.inBody = false;
   try {
     return context.through(`view ${relation.schema}.${relation.name}`, () =>

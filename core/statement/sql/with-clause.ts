@@ -56,7 +56,11 @@ function makeEntry(context: Context, node: Tree, scope: Scope, recursive: boolea
 function firstTerm(context: Context, node: Tree, scope: Scope): Shape | undefined {
   const select = as(node['ctequery'], 'SelectStmt');
   const left = select === undefined ? undefined : child(select, 'larg');
-  return left === undefined ? undefined : named(context, node, context.walkers.query(context, { SelectStmt: left }, scope));
+  if (select === undefined || left === undefined) return undefined;
+  // WITH of the whole is known in its first term.
+  const first =
+    select['withClause'] === undefined || left['withClause'] !== undefined ? left : { ...left, withClause: select['withClause'] };
+  return named(context, node, context.walkers.query(context, { SelectStmt: first }, scope));
 }
 
 function readBody(context: Context, query: unknown, scope: Scope): Shape {

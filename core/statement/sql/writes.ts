@@ -6,6 +6,7 @@ import { markLiterals, readExpression } from './expressions.ts';
 import { callFunctions } from './functions.ts';
 import { relationLabel, relationPath, withDescendants } from './relations.ts';
 import type { Scope, ScopeColumn } from './scope.ts';
+import { touchType } from './type-names.ts';
 
 export type WriteAction = 'insert' | 'update' | 'delete';
 
@@ -39,6 +40,10 @@ function writeRelationOnce(
     context.reach(member.oid, member.definitionHash);
     for (const name of columns) {
       if (member.columns.some((column) => column.name === name)) context.effect(action, 'Column', [...relationPath(member), name], via);
+    }
+    for (const column of member.columns) {
+      // A stored value runs its type's input and checks; an insert fills every column.
+      if (action === 'insert' || (action === 'update' && columns.includes(column.name))) touchType(context, column.typeOid);
     }
     runWriteCode(context, member, action);
   }
