@@ -1,18 +1,15 @@
 /** Explains statements without running them, by the same reading and the same judge as the wire. */
 import type { ApprovalDemand } from '../core/decision.ts';
-import { SallyportError } from '../core/errors.ts';
 import type { Bundle } from '../core/policy/bundle.ts';
 import { explainPermit } from '../core/policy/explain.ts';
 import type { Principal } from '../core/principal.ts';
 import { effectKey, resourceName, type Action, type Effect, type Resource } from '../core/statement/effect.ts';
 import type { ColumnKey } from '../core/statement/sql/catalog.ts';
-import { DATA_HOLDING_CATALOG_COLUMNS } from '../core/statement/sql/data-holding-columns.ts';
 import { loadParser } from '../core/statement/sql/parse.ts';
 import { readSql } from '../core/statement/sql/read-sql.ts';
-import { isSafeFunction } from '../core/statement/sql/safe-functions.ts';
-import { bindMasks, hasRuleMasks } from '../core/masking/bind.ts';
+import { safeFunctionsOf } from '../core/statement/sql/safe-functions.ts';
 import { StatementJudge, type JudgedStatement, type NameLookup, type TextJudgement } from '../proxy-task/pipeline/authorize.ts';
-import { revealedColumns } from '../proxy-task/postgres/target-runtime.ts';
+import { FULL_EXPORT_ROWS, masksOf, viewOf } from '../proxy-task/pipeline/view.ts';
 import type { CatalogAndState } from './catalog-dump.ts';
 
 /** One answer of `policy explain`, without its id. */
@@ -42,32 +39,20 @@ export type Explanation = {
   readonly demand?: ApprovalDemand;
 };
 
-/** A masking rule names a column that the catalog does not have: the wire would close the target. */
-export class MaskUnresolved extends SallyportError {
-  readonly code = 'mask-unresolved';
-}
-
 export type Explainer = (principal: Principal, sql: string, inTransaction?: boolean) => Explanation;
 
-/** A table of this size is a full export when it is read without predicate, as in the gateway. */
-const FULL_EXPORT_ROWS = 10_000;
 /** Every statement is explained as the first of its session: nothing is prepared or declared yet. */
 const NO_NAMES: NameLookup = { prepared: () => ({ kind: 'unknown' }), cursor: () => undefined };
 
-/** Prepares explanations on one target. Throws MaskUnresolved. */
+/** Prepares explanations on one target. Throws TargetClosed. */
 export async function createExplainer(bundle: Bundle, target: string, { major, catalog, state }: CatalogAndState): Promise<Explainer> {
-  const bound = bindMasks(bundle.masks, catalog, target, DATA_HOLDING_CATALOG_COLUMNS);
-  if ('problems' in bound) {
-    throw new MaskUnresolved(
-      `Masking rules do not resolve: ${bound.problems.map(({ rule, reason }) => `${rule.source}: ${reason}`).join('; ')}`,
-    );
-  }
-  const { masks } = bound;
+  const masks = masksOf(bundle, catalog, target);
+  const isSafe = safeFunctionsOf(catalog);
   const parser = await loadParser(major);
   return (principal, sql, inTransaction = false) => {
-    const revealed = revealedColumns(bundle, principal, target, masks);
-    const view = { principal, target, bundle, catalog, state, masks, revealed, hidden: hasRuleMasks(masks) };
-    const judge = new StatementJudge({ parser, readSql, isSafe: isSafeFunction, fullExportRows: FULL_EXPORT_ROWS }, view);
+    const view = viewOf({ principal, target, bundle, catalog, state, masks, isSafe });
+    const { revealed } = view;
+    const judge = new StatementJudge({ parser, readSql, fullExportRows: FULL_EXPORT_ROWS }, view);
     const judgement = judge.judge(sql, inTransaction, false, NO_NAMES);
     const columnName = (key: ColumnKey): string | undefined => (revealed.has(key) ? undefined : masks.get(key)?.columnName);
     return explanation(target, judgement, inTransaction, columnName);

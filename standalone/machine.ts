@@ -10,8 +10,8 @@ import type { SessionRenewal } from '../console/ports.ts';
 import type { Listener, ListenerTls } from '../core/config/config.ts';
 import { SallyportError } from '../core/errors.ts';
 import { readSql } from '../core/statement/sql/read-sql.ts';
-import { isSafeFunction } from '../core/statement/sql/safe-functions.ts';
 import { JoseTokenVerifier } from '../proxy-task/adapters/jose-token-verifier.ts';
+import { FULL_EXPORT_ROWS } from '../proxy-task/pipeline/view.ts';
 import { PostgresCatalogSource } from '../proxy-task/adapters/postgres-catalog-source.ts';
 import { CancelKeys } from '../proxy-task/postgres/cancel-keys.ts';
 import { PostgresGateway } from '../proxy-task/postgres/gateway.ts';
@@ -56,7 +56,6 @@ const STARTUP_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const DRAIN_MS = 10_000;
 const SHARED_BUFFER_BYTES = 256 * 1024;
-const FULL_EXPORT_ROWS = 10_000;
 const LIMITS = { maxConnections: 10_000, maxStartupsPerAddress: 512 };
 
 /** Starts everything. Throws DataDirectoryInUse, ConfigInvalid, ConfigUnreadable, and what a listener throws. */
@@ -138,7 +137,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       cancelKeys: new CancelKeys({ taskSlot: 1, macKey: randomBytes(32) }),
       scramKeys,
       startup,
-      judge: { readSql, isSafe: isSafeFunction, fullExportRows: FULL_EXPORT_ROWS },
+      judge: { readSql, fullExportRows: FULL_EXPORT_ROWS },
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       sharedBuffer: Buffer.allocUnsafeSlow(SHARED_BUFFER_BYTES),
       approvalUrl: (id) => `${publicUrl}/approvals/${id}`,

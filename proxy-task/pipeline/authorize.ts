@@ -8,10 +8,11 @@ import type { BoundMasks } from '../../core/masking/rules.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { Effect } from '../../core/statement/effect.ts';
-import type { Catalog, ColumnKey } from '../../core/statement/sql/catalog.ts';
+import type { Catalog, ColumnKey, Oid } from '../../core/statement/sql/catalog.ts';
 import type { Parsed, SqlParser } from '../../core/statement/sql/parse.ts';
 import type { Facts, OutputColumn, SensitiveUse, SensitiveWrite, StatementReading } from '../../core/statement/sql/reading.ts';
 import type { SessionState } from '../../core/statement/sql/session-state.ts';
+import { columnPath } from './view.ts';
 
 /** Everything that a verdict depends on besides the text. Two equal views give equal verdicts. */
 export type View = {
@@ -25,6 +26,8 @@ export type View = {
   readonly revealed: ReadonlySet<ColumnKey>;
   /** Whether columns are masked for this principal beyond those of the system catalogs. */
   readonly hidden: boolean;
+  /** Functions that run nothing but PostgreSQL's own, harmless code. */
+  readonly isSafe: (oid: Oid) => boolean;
 };
 
 export type Verdict =
@@ -78,7 +81,6 @@ export type ReadSql = (input: {
 export type JudgeOptions = {
   readonly parser: SqlParser;
   readonly readSql: ReadSql;
-  readonly isSafe: (oid: number) => boolean;
   readonly fullExportRows: number;
 };
 
@@ -156,7 +158,7 @@ export class StatementJudge {
   #read(text: string, parsed: Parsed | undefined): ReturnType<ReadSql> {
     const known = this.#readings.get(text);
     if (known !== undefined) return known;
-    const { parser, isSafe, fullExportRows } = this.#options;
+    const { parser, fullExportRows } = this.#options;
     const reading = this.#options.readSql({
       text,
       parsed: parsed ?? parser.parse(text),
@@ -164,7 +166,7 @@ export class StatementJudge {
       catalog: this.#view.catalog,
       state: this.#view.state,
       sensitive: this.#sensitive,
-      isSafe,
+      isSafe: this.#view.isSafe,
       fullExportRows,
     });
     if (text.length <= MAX_CACHED_TEXT_LENGTH) remember(this.#readings, text, reading);
@@ -220,16 +222,16 @@ export class StatementJudge {
 
   /** Uses of masked columns outside the allow-list of design §7, after policy's say on keyed look-ups. */
   #misuse(uses: readonly SensitiveUse[], writes: readonly SensitiveWrite[]): (Verdict & { kind: 'misuse' }) | undefined {
-    const { principal, target, bundle, masks } = this.#view;
+    const { principal, target, bundle, masks, catalog } = this.#view;
     const refused = uses.filter(
-      (use) => !(use.lookup && bundle.policies.mayLookUp(principal, target, columnResource(use.columnName)).kind === 'permit'),
+      (use) => !(use.lookup && bundle.policies.mayLookUp(principal, target, resourceOf(catalog, use.column)).kind === 'permit'),
     );
     for (const write of writes) {
       const mask = masks.get(write.column);
       const stable = mask?.method.kind === 'hash' || mask?.method.kind === 'tokenize';
       if (stable)
         refused.push(writeUse(write, 'a write to a column whose stable mask is visible', 'writing it as a principal that may see it'));
-      else if (write.reveals && bundle.policies.mayLookUp(principal, target, columnResource(write.columnName)).kind !== 'permit') {
+      else if (write.reveals && bundle.policies.mayLookUp(principal, target, resourceOf(catalog, write.column)).kind !== 'permit') {
         refused.push(
           writeUse(write, 'a write that a unique index or constraint would answer', 'a policy that permits lookup on this column'),
         );
@@ -247,13 +249,13 @@ export class StatementJudge {
   }
 }
 
-function writeUse(write: SensitiveWrite, use: string, allowed: string): SensitiveUse {
-  return { column: write.column, columnName: write.columnName, use, allowed, lookup: false };
+function resourceOf(catalog: Catalog, key: ColumnKey): { readonly type: 'Column'; readonly path: readonly string[] } {
+  // An unknown column has no policy, so nothing is permitted on it.
+  return { type: 'Column', path: columnPath(catalog, key) ?? [] };
 }
 
-/** `public.customers.ssn` → the resource of policy. */
-function columnResource(columnName: string): { readonly type: 'Column'; readonly path: readonly string[] } {
-  return { type: 'Column', path: columnName.split('.') };
+function writeUse(write: SensitiveWrite, use: string, allowed: string): SensitiveUse {
+  return { column: write.column, columnName: write.columnName, use, allowed, lookup: false };
 }
 
 function sensitiveOf(view: View): ReadonlySet<ColumnKey> {

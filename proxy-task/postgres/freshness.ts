@@ -6,6 +6,7 @@
 import { buildSessionState, stateQuery } from '../../core/statement/sql/state-query.ts';
 import type { SessionState } from '../../core/statement/sql/session-state.ts';
 import type { View } from '../pipeline/authorize.ts';
+import { viewOf } from '../pipeline/view.ts';
 import type { BundleSource } from '../ports.ts';
 import type { LiveSession } from './live-session.ts';
 import { encodeBind } from './messages/bind.ts';
@@ -15,7 +16,6 @@ import { encodeExecute } from './messages/execute.ts';
 import { encodeParse } from './messages/parse.ts';
 import { reconnect, recorderFailed, type Refusal } from './refusal.ts';
 import { RecorderUnavailable } from '../../core/evidence/recorder.ts';
-import { revealedColumns } from './target-runtime.ts';
 
 export class Freshness {
   readonly #session: LiveSession;
@@ -137,7 +137,7 @@ export class Freshness {
       if (bundle.version !== judge.view.bundle.version) {
         session.recorder.append({ type: 'bundle.changed', from: judge.view.bundle.version, to: bundle.version });
       }
-      judge.adopt(viewOf(session, bundle, catalog, judge.view.state));
+      judge.adopt(sessionView(session, bundle, catalog, judge.view.state));
     } catch (error) {
       const refusal = error instanceof RecorderUnavailable ? recorderFailed('no') : closedTarget(session.target.name);
       session.end(refusal, error instanceof Error ? error.message : 'the target closed', true);
@@ -156,24 +156,22 @@ export class Freshness {
 }
 
 /** The view of a session under this bundle and catalog. Throws TargetClosed. */
-export function viewOf(
+export function sessionView(
   session: Pick<LiveSession, 'principal' | 'target' | 'runtime'>,
   bundle: View['bundle'],
   catalog: View['catalog'],
   state: SessionState,
 ): View {
-  const masks = session.runtime.masks(catalog, bundle);
-  const revealed = revealedColumns(bundle, session.principal, session.target.name, masks);
-  let hidden = false;
-  for (const column of masks.keys()) if (!revealed.has(column) && isUserColumn(column)) hidden = true;
-  return { principal: session.principal, target: session.target.name, bundle, catalog, state, masks, revealed, hidden };
-}
-
-/** FirstNormalObjectId (transam.h): objects below are PostgreSQL's own. */
-const FIRST_NORMAL_OID = 16_384;
-
-function isUserColumn(column: string): boolean {
-  return Number.parseInt(column, 10) >= FIRST_NORMAL_OID;
+  const { principal, target, runtime } = session;
+  return viewOf({
+    principal,
+    target: target.name,
+    bundle,
+    catalog,
+    state,
+    masks: runtime.masks(catalog, bundle),
+    isSafe: runtime.isSafe(catalog),
+  });
 }
 
 function closedTarget(target: string): Refusal {

@@ -7,10 +7,10 @@ import { StatementJudge, type JudgeOptions } from '../pipeline/authorize.ts';
 import { newSessionId } from '../pipeline/approval-id.ts';
 import { admit, type AdmissionPorts } from '../pipeline/open-session.ts';
 import type { ApprovalGate, CredentialIssuer, Recorder } from '../ports.ts';
-import { CancelKeys, taskSlotOf } from './cancel-keys.ts';
+import { type CancelKeys, taskSlotOf } from './cancel-keys.ts';
 import { CancelThrottle } from './cancel-throttle.ts';
 import { readClientSettings } from './client-settings.ts';
-import { viewOf } from './freshness.ts';
+import { sessionView } from './freshness.ts';
 import type { SessionKeys } from './live-session.ts';
 import { encodeAuthenticationOk } from './messages/authentication.ts';
 import { type CancelKey, encodeBackendKeyData } from './messages/backend-key-data.ts';
@@ -20,7 +20,7 @@ import { invalidOption, notLetIn, reconnect, recorderFailed, targetUnavailable, 
 import type { ScramKeyCache } from './scram.ts';
 import { PostgresSession } from './session.ts';
 import { refuseCandidate, type ClientCandidate, type StartupPolicy } from './startup.ts';
-import { TargetRuntimes } from './target-runtimes.ts';
+import type { TargetRuntimes } from './target-runtimes.ts';
 import { cancelUpstream, openUpstream, type Upstream } from './upstream.ts';
 import { UpstreamUnavailable, upstreamRefusal } from './upstream-error.ts';
 
@@ -58,7 +58,7 @@ export class PostgresGateway {
   readonly #live = new Map<string, Live>();
   readonly #bySlot = new Map<number, PostgresSession>();
   #draining = false;
-  #tick: { cancel(): void } | undefined;
+  #ticking = false;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -111,11 +111,11 @@ export class PostgresGateway {
       });
       candidate.socket.off('close', onClose);
       runtime = await this.#options.runtimes.acquire(target, upstream.serverVersion);
-      const view = viewOf({ principal, target, runtime: runtime.runtime }, bundle, runtime.runtime.catalogSource.current(), NOT_READ);
+      const view = sessionView({ principal, target, runtime: runtime.runtime }, bundle, runtime.runtime.catalogSource.current(), NOT_READ);
       const issued = this.#options.cancelKeys.issue(candidate.protocol.minor);
       if (issued === undefined) {
         this.#abandon(upstream, runtime);
-        return this.#refuse(candidate, tooManyConnections('sorry, too many clients already'));
+        return await this.#refuse(candidate, tooManyConnections('sorry, too many clients already'));
       }
       slot = issued.session;
       const recorder = ports.recorder.open(id, target.recordRows);
@@ -172,7 +172,7 @@ export class PostgresGateway {
         onError: this.#options.onError,
       });
       this.#live.set(id, { session, slot: issued.session });
-      this.#tick ??= ports.clock.after(TICK_MS, () => this.#onTick());
+      if (!this.#ticking) this.#tickLater();
       this.#bySlot.set(issued.session, session);
       candidate.socket.write(
         Buffer.concat([
@@ -222,11 +222,14 @@ export class PostgresGateway {
   }
 
   /** One timer for all sessions: ten thousand idle ones cost a walk a second. */
-  #onTick(): void {
-    this.#tick = undefined;
-    const nowMs = this.#options.ports.clock.now();
-    for (const { session } of this.#live.values()) session.tick(nowMs);
-    if (this.#live.size > 0) this.#tick = this.#options.ports.clock.after(TICK_MS, () => this.#onTick());
+  #tickLater(): void {
+    this.#ticking = true;
+    this.#options.ports.clock.after(TICK_MS, () => {
+      this.#ticking = false;
+      const nowMs = this.#options.ports.clock.now();
+      for (const { session } of this.#live.values()) session.tick(nowMs);
+      if (this.#live.size > 0) this.#tickLater();
+    });
   }
 
   async #refuse(candidate: ClientCandidate, refusal: Refusal): Promise<void> {

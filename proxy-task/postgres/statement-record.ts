@@ -108,7 +108,7 @@ export class StatementRecord {
     parameters: HeldStatement['parameters'],
     refusal: Refusal | undefined,
   ): void {
-    const { recorder, judge, settings, detectors } = this.#session;
+    const { recorder, judge, settings } = this.#session;
     const { reading, facts, verdict } = judged;
     const own =
       sql.length === reading.endByte && reading.startByte === 0
@@ -117,7 +117,7 @@ export class StatementRecord {
     const recorded = this.#text(sql, own, SECRET_KINDS.has(reading.kind) ? 'secret' : reading.sensitiveLiterals, reading.startByte);
     const decision = verdict.kind === 'permit' || verdict.kind === 'approve' ? verdict.kind : 'block';
     const hidden = new Set(judged.writes.map((write) => write.parameter));
-    const set = parameters.length === 0 ? undefined : detectors.call(this.#session);
+    const set = parameters.length === 0 ? undefined : this.#session.detectors();
     recorder.append({
       type: 'statement.judged',
       statement,

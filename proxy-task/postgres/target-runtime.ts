@@ -1,14 +1,12 @@
 /** One target as all its sessions see it: grammar, catalog, and masks bound to that catalog under the current bundle. */
-import { SallyportError } from '../../core/errors.ts';
-import { bindMasks } from '../../core/masking/bind.ts';
 import { compileDetectors, type DetectorSet } from '../../core/masking/detectors.ts';
 import type { BoundMasks } from '../../core/masking/rules.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
-import type { Principal } from '../../core/principal.ts';
-import type { Catalog, ColumnKey } from '../../core/statement/sql/catalog.ts';
-import { DATA_HOLDING_CATALOG_COLUMNS } from '../../core/statement/sql/data-holding-columns.ts';
+import type { Catalog, Oid } from '../../core/statement/sql/catalog.ts';
+import { safeFunctionsOf } from '../../core/statement/sql/safe-functions.ts';
 import type { Parsed, SqlParser } from '../../core/statement/sql/parse.ts';
 import type { PostgresTarget } from '../../core/target.ts';
+import { masksOf } from '../pipeline/view.ts';
 
 /** Keeps the snapshot of one target's catalog; see `adapters/postgres-catalog-source.ts`. */
 export interface CatalogSource {
@@ -18,11 +16,6 @@ export interface CatalogSource {
   refresh(): Promise<Catalog>;
 }
 
-/** A masking rule resolves to nothing on this target: it stays closed until rule or target is mended. */
-export class TargetClosed extends SallyportError {
-  readonly code = 'target-closed';
-}
-
 export class TargetRuntime {
   readonly target: PostgresTarget;
   readonly parser: SqlParser;
@@ -30,6 +23,7 @@ export class TargetRuntime {
   /** Parses long texts off the event loop. */
   readonly parseOffLoop: (text: string) => Promise<Parsed>;
   #bound: { readonly catalog: Catalog; readonly bundle: Bundle; readonly masks: BoundMasks } | undefined;
+  #safe: { readonly catalog: Catalog; readonly isSafe: (oid: Oid) => boolean } | undefined;
   #detectors: { readonly bundle: Bundle; readonly set: DetectorSet } | undefined;
 
   constructor(options: {
@@ -47,15 +41,15 @@ export class TargetRuntime {
   /** Throws TargetClosed when a rule of this bundle names a column that this catalog does not have. */
   masks(catalog: Catalog, bundle: Bundle): BoundMasks {
     if (this.#bound?.catalog === catalog && this.#bound.bundle === bundle) return this.#bound.masks;
-    const bound = bindMasks(bundle.masks, catalog, this.target.name, DATA_HOLDING_CATALOG_COLUMNS);
-    if ('problems' in bound) {
-      const first = bound.problems[0];
-      throw new TargetClosed(
-        `masking rules do not resolve on target "${this.target.name}": ${first === undefined ? '' : `${first.rule.source}: ${first.reason}`}`,
-      );
-    }
-    this.#bound = { catalog, bundle, masks: bound.masks };
-    return bound.masks;
+    const masks = masksOf(bundle, catalog, this.target.name);
+    this.#bound = { catalog, bundle, masks };
+    return masks;
+  }
+
+  /** Which functions run nothing but PostgreSQL's own, harmless code on this target. */
+  isSafe(catalog: Catalog): (oid: Oid) => boolean {
+    if (this.#safe?.catalog !== catalog) this.#safe = { catalog, isSafe: safeFunctionsOf(catalog) };
+    return this.#safe.isSafe;
   }
 
   detectors(bundle: Bundle): DetectorSet {
@@ -69,13 +63,4 @@ export class TargetRuntime {
     this.#detectors = { bundle, set };
     return set;
   }
-}
-
-/** Columns of `masks` that policy lets this principal see. */
-export function revealedColumns(bundle: Bundle, principal: Principal, target: string, masks: BoundMasks): ReadonlySet<ColumnKey> {
-  const revealed = new Set<ColumnKey>();
-  for (const mask of masks.values()) {
-    if (bundle.policies.reveals(principal, target, { type: 'Column', path: mask.columnName.split('.') })) revealed.add(mask.column);
-  }
-  return revealed;
 }

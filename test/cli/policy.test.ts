@@ -151,7 +151,7 @@ describe('explain', () => {
     writeFileSync(join(other, 'masking.yaml'), 'columns: [{ target: bank, column: public.customers.gone, method: redact }]');
     const io = keptIo({ stdin: 'select 1' });
     const args = ['explain', '--principal', 'agent-7', '--catalog', dump, '--config', other];
-    await expect(verb.run(args, io)).rejects.toMatchObject({ code: 'mask-unresolved' });
+    await expect(verb.run(args, io)).rejects.toMatchObject({ code: 'target-closed' });
   });
 });
 

@@ -106,6 +106,7 @@ export async function startGateway(postgres: TestPostgres, config: GatewayConfig
     pending: async () => {
       for (;;) {
         const response = await fetch(`${machine.api}/v1/approvals?open=true`, { headers: operator });
+        // The API's own answer, whose shape its own tests hold.
         const found = ((await response.json()) as { approvals: { id: string; digest: string; state: string }[] }).approvals.find(
           (approval) => approval.state === 'pending',
         );
@@ -115,6 +116,7 @@ export async function startGateway(postgres: TestPostgres, config: GatewayConfig
     },
     answer: async (id, answer, person = 'dana@bank.example', reason = 'looks right') => {
       const shown = await fetch(`${machine.api}/v1/approvals/${id}`, { headers: operator });
+      // As above.
       const { digest } = (await shown.json()) as { digest: string };
       const idToken = await signInAtDemo({ issuer: issuer.url, clientId: 'sallyport-cli', nonce: approvalNonce(id, digest) }, person);
       const response = await fetch(`${machine.api}/v1/approvals/${id}/votes`, {

@@ -84,6 +84,7 @@ beforeEach(async () => {
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
+  // A TCP server that listens has an address with a port.
   port = (server.address() as AddressInfo).port;
 });
 

@@ -377,6 +377,7 @@ async function withServer(onConnection: (socket: Socket) => void, run: (port: nu
     server.listen(0, '127.0.0.1', resolve);
   });
   try {
+    // A TCP server that listens has an address with a port.
     await run((server.address() as AddressInfo).port);
   } finally {
     for (const socket of sockets) socket.destroy();

@@ -1,0 +1,68 @@
+/** What verdicts of one session rest on, put together from the parts: the same for the wire and for explanations. */
+import { BUILT_IN_SOURCE, bindMasks } from '../../core/masking/bind.ts';
+import { SallyportError } from '../../core/errors.ts';
+import type { BoundMasks } from '../../core/masking/rules.ts';
+import type { Bundle } from '../../core/policy/bundle.ts';
+import type { Principal } from '../../core/principal.ts';
+import { columnKey, type Catalog, type ColumnKey, type Oid } from '../../core/statement/sql/catalog.ts';
+import { dataHoldingColumns } from '../../core/statement/sql/data-holding-columns.ts';
+import type { SessionState } from '../../core/statement/sql/session-state.ts';
+import type { View } from './authorize.ts';
+
+/** A masking rule resolves to nothing on this target: it stays closed until rule or target is mended. */
+export class TargetClosed extends SallyportError {
+  readonly code = 'target-closed';
+}
+
+/** A full read of a table from this many rows on counts as an export (`context.fullExport`). */
+export const FULL_EXPORT_ROWS = 10_000;
+
+/** Binds the masks of a bundle to a target's catalog. Throws TargetClosed, naming the rule and where it stands. */
+export function masksOf(bundle: Bundle, catalog: Catalog, target: string): BoundMasks {
+  const bound = bindMasks(bundle.masks, catalog, target, systemColumns(catalog));
+  if ('masks' in bound) return bound.masks;
+  const reasons = bound.problems.map(({ rule, reason }) => `${rule.source}: ${reason}`).join('; ');
+  throw new TargetClosed(`masking rules do not resolve on target "${target}": ${reasons}`);
+}
+
+export function viewOf(parts: {
+  readonly principal: Principal;
+  readonly target: string;
+  readonly bundle: Bundle;
+  readonly catalog: Catalog;
+  readonly state: SessionState;
+  readonly masks: BoundMasks;
+  readonly isSafe: (oid: Oid) => boolean;
+}): View {
+  const { principal, target, bundle, catalog, masks } = parts;
+  const revealed = new Set<ColumnKey>();
+  let hidden = false;
+  for (const mask of masks.values()) {
+    // What PostgreSQL itself keeps of everyone's data is nobody's to see.
+    if (mask.source === BUILT_IN_SOURCE) continue;
+    const path = columnPath(catalog, mask.column);
+    if (path !== undefined && bundle.policies.reveals(principal, target, { type: 'Column', path })) revealed.add(mask.column);
+    else hidden = true;
+  }
+  return { ...parts, revealed, hidden };
+}
+
+/** Schema, relation and column of a key, as policy names them. */
+export function columnPath(catalog: Catalog, key: ColumnKey): readonly string[] | undefined {
+  const [oid = '', attnum = ''] = key.split('.');
+  const relation = catalog.relations.get(Number(oid));
+  const column = relation?.columns.find((candidate) => candidate.attnum === Number(attnum));
+  return relation === undefined || column === undefined ? undefined : [relation.schema, relation.name, column.name];
+}
+
+/** Columns of PostgreSQL's own relations that hold data of others, TOAST tables included. */
+function systemColumns(catalog: Catalog): { readonly schema: string; readonly relation: string; readonly column: string }[] {
+  const held = dataHoldingColumns(catalog);
+  const found = [];
+  for (const { oid, schema, name, columns } of catalog.relations.values()) {
+    for (const column of columns) {
+      if (held.has(columnKey(oid, column.attnum))) found.push({ schema, relation: name, column: column.name });
+    }
+  }
+  return found;
+}
