@@ -247,36 +247,100 @@ addRelation(
   ],
   { parents: [payments.oid] },
 );
-addRelation('public', 'customer_names', [['id', 'int4'], ['name', 'text']], {
-  kind: 'view',
-  viewDefinition: ' SELECT customers.id, customers.name FROM public.customers;',
-});
-addRelation('public', 'customer_cards', [['who', 'int4'], ['social', 'text']], {
-  kind: 'view',
-  viewDefinition: ' SELECT c.id AS who, c.ssn AS social FROM public.customers c WHERE c.name IS NOT NULL;',
-});
-addRelation('public', 'cards_over', [['social', 'text'], ['who', 'int4']], {
-  kind: 'view',
-  viewDefinition: ' SELECT customer_cards.social, customer_cards.who FROM public.customer_cards;',
-});
-addRelation('public', 'shouted', [['id', 'int4'], ['loud', 'text']], {
-  kind: 'view',
-  viewDefinition: ' SELECT customers.id, upper(customers.ssn) AS loud FROM public.customers;',
-});
+addRelation(
+  'public',
+  'customer_names',
+  [
+    ['id', 'int4'],
+    ['name', 'text'],
+  ],
+  {
+    kind: 'view',
+    viewDefinition: ' SELECT customers.id, customers.name FROM public.customers;',
+  },
+);
+addRelation(
+  'public',
+  'customer_cards',
+  [
+    ['who', 'int4'],
+    ['social', 'text'],
+  ],
+  {
+    kind: 'view',
+    viewDefinition: ' SELECT c.id AS who, c.ssn AS social FROM public.customers c WHERE c.name IS NOT NULL;',
+  },
+);
+addRelation(
+  'public',
+  'cards_over',
+  [
+    ['social', 'text'],
+    ['who', 'int4'],
+  ],
+  {
+    kind: 'view',
+    viewDefinition: ' SELECT customer_cards.social, customer_cards.who FROM public.customer_cards;',
+  },
+);
+addRelation(
+  'public',
+  'shouted',
+  [
+    ['id', 'int4'],
+    ['loud', 'text'],
+  ],
+  {
+    kind: 'view',
+    viewDefinition: ' SELECT customers.id, upper(customers.ssn) AS loud FROM public.customers;',
+  },
+);
 addRelation('public', 'ruled', [['id', 'int4']], {
   kind: 'view',
   viewDefinition: ' SELECT orders.id FROM public.orders;',
   rules: [{ name: 'ruled_delete', event: 'delete' }],
 });
-addRelation('public', 'kept', [['id', 'int4'], ['ssn', 'text']], {
-  kind: 'materialized',
-  viewDefinition: ' SELECT customers.id, customers.ssn FROM public.customers;',
-});
+addRelation(
+  'public',
+  'kept',
+  [
+    ['id', 'int4'],
+    ['ssn', 'text'],
+  ],
+  {
+    kind: 'materialized',
+    viewDefinition: ' SELECT customers.id, customers.ssn FROM public.customers;',
+  },
+);
 addRelation('public', 'remote', [['id', 'int4']], { kind: 'foreign' });
-addRelation('public', 'moods', [['id', 'int4'], ['mood', 'mood'], ['mail', 'checked_email']]);
-addRelation('app', 'customers', [['id', 'int4'], ['label', 'text']]);
-addRelation('pg_catalog', 'pg_class', [['oid', 'oid'], ['relname', 'name']], { estimatedRows: 2_000_000 });
-addRelation('public', 'derived', [['id', 'int4'], ['pan', 'text'], ['pan_tail', 'text', { generatedFrom: [2] }]], { constrained: [2] });
+addRelation('public', 'moods', [
+  ['id', 'int4'],
+  ['mood', 'mood'],
+  ['mail', 'checked_email'],
+]);
+addRelation('app', 'customers', [
+  ['id', 'int4'],
+  ['label', 'text'],
+]);
+addRelation(
+  'pg_catalog',
+  'pg_class',
+  [
+    ['oid', 'oid'],
+    ['relname', 'name'],
+  ],
+  { estimatedRows: 2_000_000 },
+);
+addRelation(
+  'public',
+  'derived',
+  [
+    ['id', 'int4'],
+    ['pan', 'text'],
+    ['pan_tail', 'text', { generatedFrom: [2] }],
+  ],
+  { constrained: [2] },
+);
 addRelation('pg_toast', 'pg_toast_1001', [['chunk_data', 'text']], { kind: 'toast' });
 addRelation('public', 'order_ids', [['id', 'int4']], { kind: 'sequence' });
 addRelation('public', 'broken_view', [['id', 'int4']], { kind: 'view', viewDefinition: 'selekt' });
@@ -353,7 +417,17 @@ export const stateWithTemporary: SessionState = {
   ...state,
   searchPath: ['pg_temp_3', 'pg_catalog', 'public'],
   tempSchema: 'pg_temp_3',
-  tempRelations: [addRelation('pg_temp_3', 'customers', [['id', 'int4'], ['ssn', 'text']], { temporary: true })],
+  tempRelations: [
+    addRelation(
+      'pg_temp_3',
+      'customers',
+      [
+        ['id', 'int4'],
+        ['ssn', 'text'],
+      ],
+      { temporary: true },
+    ),
+  ],
 };
 
 export const SSN = columnKey(1001, 3);
