@@ -30,11 +30,11 @@ ${[...first, '  export SALLYPORT_TOKEN=$(npx sallyport token --principal agent-7
 #    Dana. Or from the command line:
   npx sallyport sql --reason "goodwill for case 17" "update accounts set balance = balance + 10 where id = 1" &
   sleep 3; npx sallyport approvals
-  npx sallyport approvals approve --latest --as dana@bank.example; wait
+  npx sallyport approvals approve latest --as dana@bank.example; wait
 
 # 4. The same statement again needs an approval of its own. Fail-fast refuses at once (ZG001); the retry runs after approval.
   npx sallyport sql --approval failfast "update accounts set balance = balance + 10 where id = 1"
-  npx sallyport approvals approve --latest --as dana@bank.example
+  npx sallyport approvals approve latest --as dana@bank.example
   npx sallyport sql --approval failfast "update accounts set balance = balance + 10 where id = 1"
 
 # 5. Any PostgreSQL client works as it is: the token is the password, the target is the database.
@@ -42,7 +42,7 @@ ${[...first, '  export SALLYPORT_TOKEN=$(npx sallyport token --principal agent-7
 
 # 6. Everything is on record, signed, and can be checked without trusting us.
   npx sallyport sessions
-  npx sallyport replay --latest
+  npx sallyport replay latest
   npx sallyport verify
 `;
 }
