@@ -1,8 +1,18 @@
 /** Approvers' ID tokens, verified against their issuer's published keys: where a vote is cast, and again where a statement is sent. */
-import { createLocalJWKSet, createRemoteJWKSet, decodeJwt, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  decodeJwt,
+  errors,
+  jwtVerify,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  type JWTVerifyResult,
+} from 'jose';
 import type { VerifiedIdToken, VerifyIdToken } from '../core/approval/votes.ts';
 import { SallyportError } from '../core/errors.ts';
-import { personKey } from '../core/identity/person-key.ts';
+import { groupsClaim, ownClaim, personClaim } from '../core/identity/claims.ts';
 import { discover, trustedUrl } from './oidc-discovery.ts';
 
 /** The token does not count; why, is for nobody who presents one. */
@@ -32,8 +42,6 @@ export type ApproverIssuer = {
 /** Asymmetric only: neither `none` nor a secret that others share (RFC 8725 §3.1). */
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512', 'EdDSA', 'Ed25519'];
 const MAX_TOKEN_CHARACTERS = 16_384;
-const MAX_NAME_CHARACTERS = 320;
-const MAX_GROUPS = 1_000;
 const KEYS_TIMEOUT_MS = 5_000;
 
 /** A verifier over these issuers; keys are fetched when needed and kept. */
@@ -55,7 +63,7 @@ export function idTokenVerifier(issuers: readonly ApproverIssuer[]): VerifyIdTok
       const claimed = decodeJwt(idToken).iss;
       const issuer = issuers.find(({ url }) => url === claimed);
       if (issuer === undefined) throw new IdTokenRefused('unknown issuer');
-      const { payload, protectedHeader } = await jwtVerify(idToken, await keysOf(issuer), {
+      const { payload, protectedHeader } = await verifiedBy(idToken, await keysOf(issuer), {
         issuer: issuer.url,
         audience: [...issuer.clientIds],
         algorithms: ALGORITHMS.filter((algorithm) => issuer.algorithms?.includes(algorithm) ?? true),
@@ -65,10 +73,10 @@ export function idTokenVerifier(issuers: readonly ApproverIssuer[]): VerifyIdTok
       // An access token is no proof of a sign-in (RFC 9068 §4).
       if (protectedHeader.typ !== undefined && protectedHeader.typ.toUpperCase() !== 'JWT')
         throw new IdTokenRefused('another kind of token');
-      if (payload['nonce'] !== nonce) throw new IdTokenRefused('another nonce');
-      if (Array.isArray(payload.aud) && payload.aud.length > 1 && !issuer.clientIds.some((id) => id === payload['azp'])) {
-        throw new IdTokenRefused('for another party');
-      }
+      if (nonce === '' || payload['nonce'] !== nonce) throw new IdTokenRefused('another nonce');
+      // A token that any agent acts in is no person's signature.
+      if (ownClaim(payload, 'act') !== undefined) throw new IdTokenRefused('somebody acts in it');
+      if (!isForUs(payload, issuer)) throw new IdTokenRefused('for another party');
       return verified(payload, issuer);
     } catch (cause) {
       if (cause instanceof IdTokenRefused) throw cause;
@@ -82,25 +90,44 @@ async function keySet({ url, keys, jwksUri }: ApproverIssuer): Promise<JWTVerify
   return createRemoteJWKSet(trustedUrl(jwksUri ?? (await discover(url)).jwksUri), { timeoutDuration: KEYS_TIMEOUT_MS });
 }
 
+/** Keys without an id are told apart by trying. */
+async function verifiedBy(idToken: string, keys: JWTVerifyGetKey, options: JWTVerifyOptions): Promise<JWTVerifyResult> {
+  try {
+    return await jwtVerify(idToken, keys, options);
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    let last: unknown = error;
+    for await (const key of error) {
+      try {
+        return await jwtVerify(idToken, key, options);
+      } catch (cause) {
+        // The next key may fit; when none does, the last refusal stands.
+        last = cause;
+      }
+    }
+    throw last;
+  }
+}
+
+/** The authorized party has signed in, not whoever else the token names (OpenID Connect Core §3.1.3.7, steps 4 and 5). */
+function isForUs(payload: JWTPayload, { clientIds }: ApproverIssuer): boolean {
+  const audiences = Array.isArray(payload.aud) ? payload.aud : [payload.aud];
+  const party = ownClaim(payload, 'azp');
+  if (party === undefined) return audiences.length === 1;
+  return clientIds.some((id) => id === party && audiences.includes(id));
+}
+
 function verified(payload: JWTPayload, issuer: ApproverIssuer): VerifiedIdToken {
   const { iat, exp } = payload;
-  const personClaim = issuer.personClaim ?? 'email';
-  const person = payload[personClaim];
-  if (!isName(person)) throw new IdTokenRefused('no person');
-  // An address that nobody checked could be anyone's.
-  if (personClaim === 'email' && payload['email_verified'] === false) throw new IdTokenRefused('address not verified');
-  const groups: unknown = payload[issuer.groupsClaim ?? 'groups'] ?? [];
-  if (!Array.isArray(groups) || groups.length > MAX_GROUPS || !groups.every(isName)) throw new IdTokenRefused('groups not understood');
+  const groups = issuer.groupsClaim ?? 'groups';
+  const held = ownClaim(payload, groups);
+  if (held !== undefined && !Array.isArray(held)) throw new IdTokenRefused('groups not understood');
   if (iat === undefined || exp === undefined) throw new IdTokenRefused('no times');
   return {
-    person: personKey(person),
-    groups: [...new Set(groups.map((group) => `${issuer.name}/${group}`))].toSorted(),
+    person: personClaim(payload, issuer.personClaim ?? 'email'),
+    groups: groupsClaim(payload, groups, issuer.name),
     issuer: issuer.name,
     issuedAtMs: iat * 1000,
     expiresAtMs: exp * 1000,
   };
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_CHARACTERS && !/\p{C}/u.test(value);
 }

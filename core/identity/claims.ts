@@ -20,8 +20,9 @@ export function nameClaim(claims: Claims, claim: string, refusal: TokenRefusal):
 
 /** The person that a token speaks of, by the issuer's person claim. Throws TokenRefused('person'). */
 export function personClaim(claims: Claims, claim: string): PersonKey {
-  // An address that its owner has not proved could be anyone's.
-  if (claim === 'email' && ownClaim(claims, 'email_verified') === false) throw new TokenRefused('person');
+  // An address that its owner has not proved could be anyone's. Some issuers write the boolean as a text.
+  const proved = ownClaim(claims, 'email_verified');
+  if (claim === 'email' && proved !== undefined && proved !== true && proved !== 'true') throw new TokenRefused('person');
   return personKey(nameClaim(claims, claim, 'person'));
 }
 

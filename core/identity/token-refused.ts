@@ -17,7 +17,6 @@ export type TokenRefusal =
   | 'actor'
   | 'person'
   | 'groups'
-  | 'nonce'
   | 'sender-constrained';
 
 /** A token that proves nothing. The message is the same for every reason, since a reason would help a forger. */

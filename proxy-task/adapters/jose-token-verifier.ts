@@ -1,7 +1,6 @@
 /** Checks signatures of tokens with the keys of their issuers; what the claims mean is read in `core/identity`. */
 import { compactVerify, decodeJwt, errors, type CompactVerifyGetKey, type CryptoKey } from 'jose';
 import type { AgentConfig, IssuerConfig } from '../../core/config/config.ts';
-import { approverFrom, type Approver, type IdTokenDemand } from '../../core/identity/approver-from.ts';
 import { ownClaim, type Claims } from '../../core/identity/claims.ts';
 import { principalFrom } from '../../core/identity/principal-from.ts';
 import { TokenRefused } from '../../core/identity/token-refused.ts';
@@ -19,7 +18,7 @@ export type JoseTokenVerifierOptions = {
   readonly now: () => number;
 };
 
-/** Verifies agents' access tokens and approvers' ID tokens of several issuers. */
+/** Verifies agents' access tokens of several issuers. Approvers' ID tokens are verified in `console/id-token-verifier.ts`. */
 export class JoseTokenVerifier implements TokenVerifier {
   readonly #options: JoseTokenVerifierOptions;
   readonly #byIssuer: ReadonlyMap<string, { readonly config: IssuerConfig; readonly keys: KeyLookup }>;
@@ -34,12 +33,6 @@ export class JoseTokenVerifier implements TokenVerifier {
     // A token bound to a key (RFC 7800) proves nothing in the hands of someone who shows no key.
     if (ownClaim(claims, 'cnf') !== undefined) throw new TokenRefused('sender-constrained');
     return principalFrom(claims, issuer, this.#options.agents, this.#options.now());
-  }
-
-  /** The person behind an ID token that was issued for exactly this approval. Throws TokenRefused. */
-  async verifyIdToken(idToken: string, demand: IdTokenDemand): Promise<Approver> {
-    const { claims, issuer } = await this.#verified(idToken);
-    return approverFrom(claims, issuer, demand, this.#options.now());
   }
 
   async #verified(token: string): Promise<{ claims: Claims; issuer: IssuerConfig }> {

@@ -51,6 +51,12 @@ describe('idTokenVerifier', () => {
     ['another audience', { aud: 'sallyport' }],
     ['several audiences without a party', { aud: ['console', 'other'] }],
     ['several audiences for another party', { aud: ['console', 'other'], azp: 'other' }],
+    ['one audience but another party', { azp: 'other' }],
+    ['a party that is another of our clients', { azp: 'cli' }],
+    ['a party that is no text', { azp: ['console'] }],
+    ['an agent that acts in it', { act: { sub: 'agent-7' } }],
+    ['an actor that is nothing', { act: null }],
+    ['a time before it holds', { nbf: NOW_S + 1 }],
     ['no expiry', { exp: undefined }],
     ['no time of issue', { iat: undefined }],
     ['no subject', { sub: undefined }],
@@ -98,6 +104,39 @@ describe('idTokenVerifier', () => {
     await expect(idTokenVerifier([{ ...base, algorithms: ['RS256', 'HS256', 'none'] }])(token, AT)).rejects.toMatchObject({
       code: 'id-token-refused',
     });
+  });
+
+  test('a demand without a nonce is met by no token', async () => {
+    await expect(verify(await issuer.sign({ ...claims, nonce: '' }), { ...AT, nonce: '' })).rejects.toMatchObject({
+      code: 'id-token-refused',
+    });
+  });
+
+  test('an address that the issuer has not verified is refused however it says so', async () => {
+    for (const email_verified of [false, 'false', 0, null]) {
+      await expect(verify(await issuer.sign({ ...claims, email_verified }), AT)).rejects.toMatchObject({ code: 'id-token-refused' });
+    }
+    await expect(verify(await issuer.sign({ ...claims, email_verified: true }), AT)).resolves.toBeDefined();
+  });
+
+  test('a key that the token itself brings is not used', async () => {
+    const other = await startSigningIssuer();
+    const forged = await other.sign({ ...claims, iss: issuer.url }, { jwk: other.publicJwk, jku: `${other.url}/jwks`, kid: 'k' });
+    await expect(verify(forged, AT)).rejects.toMatchObject({ code: 'id-token-refused' });
+    await other.stop();
+  });
+
+  test('of keys without an id the one that fits is found, and no other counts', async () => {
+    const other = await startSigningIssuer();
+    const strip = (key: Readonly<Record<string, unknown>>) => Object.fromEntries(Object.entries(key).filter(([name]) => name !== 'kid'));
+    const base = { name: 'corp', url: issuer.url, clientIds: ['console'] };
+    const token = await issuer.sign(claims, { kid: undefined });
+    const stranger = await startSigningIssuer();
+    await expect(idTokenVerifier([{ ...base, keys: [strip(other.publicJwk), strip(issuer.publicJwk)] }])(token, AT)).resolves.toBeDefined();
+    await expect(
+      idTokenVerifier([{ ...base, keys: [strip(other.publicJwk), strip(stranger.publicJwk)] }])(token, AT),
+    ).rejects.toMatchObject({ code: 'id-token-refused' });
+    await Promise.all([other.stop(), stranger.stop()]);
   });
 
   test('keys of one issuer do not sign for another', async () => {

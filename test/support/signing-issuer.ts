@@ -5,7 +5,7 @@ export type SigningIssuer = {
   readonly url: string;
   readonly publicJwk: Readonly<Record<string, unknown>>;
   /** A token over these claims with the issuer's own key; `iss` is filled in. */
-  readonly sign: (claims: Readonly<Record<string, unknown>>, header?: Partial<JWTHeaderParameters>) => Promise<string>;
+  readonly sign: (claims: Readonly<Record<string, unknown>>, header?: Readonly<Record<string, unknown>>) => Promise<string>;
   /** Answers for paths of the test; the discovery document and the keys are always there. */
   answer: (request: IncomingMessage, response: ServerResponse) => void;
   readonly stop: () => Promise<void>;
@@ -31,7 +31,10 @@ export async function startSigningIssuer(discovery: Readonly<Record<string, unkn
     url,
     publicJwk: jwk,
     sign: (claims, header) =>
-      new SignJWT(withIssuer(claims, url)).setProtectedHeader({ alg: 'ES256', kid: 'k', ...header }).sign(privateKey),
+      // As with claims: a test may give the header anything.
+      new SignJWT(withIssuer(claims, url))
+        .setProtectedHeader({ alg: 'ES256', kid: 'k', ...header } as JWTHeaderParameters)
+        .sign(privateKey),
     answer: (_, response) => void response.writeHead(404).end(),
     stop: async () => {
       server.closeAllConnections();

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import type { IssuerConfig } from '../../../core/config/config.ts';
-import { approverFrom } from '../../../core/identity/approver-from.ts';
 import type { Claims } from '../../../core/identity/claims.ts';
 import { principalFrom } from '../../../core/identity/principal-from.ts';
 import { TokenRefused } from '../../../core/identity/token-refused.ts';
@@ -140,39 +139,5 @@ describe('tokens that are refused', () => {
 
   test('every refusal says the same', () => {
     expect(new TokenRefused('signature').message).toBe(new TokenRefused('expired').message);
-  });
-});
-
-describe('approvers', () => {
-  const ID_TOKEN = {
-    iss: ISSUER.issuer,
-    aud: 'console',
-    sub: 'u-2',
-    email: 'Dana@Bank.example',
-    groups: ['dba'],
-    nonce: 'n',
-    iat: NOW / 1_000 - 5,
-    exp: NOW / 1_000 + 60,
-  };
-  const approver = (claims: Claims, demand: { nonce: string; clientId?: string } = { nonce: 'n' }) =>
-    approverFrom(claims, ISSUER, demand, NOW);
-
-  test('are persons with the groups of their own token', () => {
-    expect(approver(ID_TOKEN)).toEqual({ person: 'dana@bank.example', groups: ['corp/dba'], issuedAtMs: NOW - 5_000, issuer: 'corp' });
-  });
-
-  test.each<[string, Claims, { nonce: string; clientId?: string }, string]>([
-    ['for another approval', { ...ID_TOKEN, nonce: 'm' }, { nonce: 'n' }, 'nonce'],
-    ['for no approval', { ...ID_TOKEN, nonce: '' }, { nonce: '' }, 'nonce'],
-    ['for another client', ID_TOKEN, { nonce: 'n', clientId: 'cli' }, 'audience'],
-    ['for a client that is not configured', { ...ID_TOKEN, aud: 'shop' }, { nonce: 'n', clientId: 'shop' }, 'audience'],
-    ['for several clients without a party', { ...ID_TOKEN, aud: ['console', 'shop'] }, { nonce: 'n' }, 'audience'],
-    ['for another party', { ...ID_TOKEN, azp: 'shop' }, { nonce: 'n' }, 'audience'],
-    ['that an agent acts in', { ...ID_TOKEN, act: { sub: 'agent-7' } }, { nonce: 'n' }, 'actor'],
-    ['without time of issue', { ...ID_TOKEN, iat: undefined }, { nonce: 'n' }, 'malformed'],
-    ['that has expired', { ...ID_TOKEN, exp: NOW / 1_000 - 60 }, { nonce: 'n' }, 'expired'],
-    ['of an agent’s audience', { ...ID_TOKEN, aud: 'sallyport' }, { nonce: 'n' }, 'audience'],
-  ])('an ID token %s is refused', (_, claims, demand, expected) => {
-    expect(refusal(() => approver(claims, demand))).toBe(expected);
   });
 });
