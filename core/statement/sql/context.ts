@@ -69,6 +69,7 @@ export class Context {
   readonly reached = new Map<Oid, string>();
   readonly masked = new Set<string>();
   readonly views = new Map<Oid, Shape>();
+  readonly calledFunctions = new Set<Oid>();
   readonly expandedFunctions = new Set<Oid>();
   readonly touchedTypes = new Set<Oid>();
   readonly control: MutableControl = { dirtiesState: false, dirtiesCatalog: false };

@@ -53,6 +53,10 @@ export function callFunction(context: Context, func: SqlFunction): void {
     context.reach(func.oid, func.definitionHash);
     context.writing = true;
   }
+  if (context.calledFunctions.has(func.oid)) return;
+  context.calledFunctions.add(func.oid);
+  // Argument defaults run where the call leaves arguments out; named here whether it does or not.
+  if (func.dependsOn !== undefined) callFunctions(context, func.dependsOn, `function ${func.schema}.${func.name}`);
   if (func.schema === 'pg_catalog') {
     if (func.name === 'pg_notify') context.effect('notify', 'Target', []);
     if (KEEPS_NAMES.has(func.name)) context.opaque = true;
@@ -63,7 +67,6 @@ export function callFunction(context: Context, func: SqlFunction): void {
     context.reachOpaque();
     return;
   }
-  if (context.expandedFunctions.has(func.oid)) return;
   context.expandedFunctions.add(func.oid);
   const understood = context.through(`function ${func.schema}.${func.name}`, () => context.walkers.body(context, func));
   if (!understood) context.reachOpaque();

@@ -10,6 +10,19 @@ import { touchType } from './type-names.ts';
 
 export type WriteAction = 'insert' | 'update' | 'delete';
 
+/** Writes already reported: foreign keys and views lead back to where they came from. */
+class Seen {
+  private readonly keys = new Set<string>();
+
+  has(oid: Oid, action: WriteAction): boolean {
+    return this.keys.has(`${oid} ${action}`);
+  }
+
+  add(oid: Oid, action: WriteAction): void {
+    this.keys.add(`${oid} ${action}`);
+  }
+}
+
 /** Reports the write of some columns of a relation, of what stands behind a view, and of the code that runs with it. */
 export function writeRelation(
   context: Context,
@@ -18,7 +31,7 @@ export function writeRelation(
   columns: readonly string[],
   inherit: boolean,
 ): void {
-  writeRelationOnce(context, relation, action, columns, inherit, new Set());
+  writeRelationOnce(context, relation, action, columns, inherit, new Seen());
 }
 
 function writeRelationOnce(
@@ -27,10 +40,10 @@ function writeRelationOnce(
   action: WriteAction,
   columns: readonly string[],
   inherit: boolean,
-  seen: Set<Oid>,
+  seen: Seen,
 ): void {
-  if (seen.has(relation.oid)) return;
-  seen.add(relation.oid);
+  if (seen.has(relation.oid, action)) return;
+  seen.add(relation.oid, action);
   context.writing = true;
   // Rows are routed into partitions whether the statement names them or not; plain children only get updates and deletes.
   const family = inherit || relation.kind === 'partitioned' ? withDescendants(context, relation) : [relation];
@@ -46,10 +59,23 @@ function writeRelationOnce(
       if (action === 'insert' || (action === 'update' && columns.includes(column.name))) touchType(context, column.typeOid);
     }
     runWriteCode(context, member, action);
+    runCascades(context, member, action, seen);
   }
   if (relation.kind === 'view') writeBehindView(context, relation, action, columns, seen);
   else if (relation.kind !== 'table' && relation.kind !== 'partitioned' && relation.kind !== 'foreign') {
     context.unknown(`a write to ${relation.kind} ${relationLabel(relation)}`);
+  }
+}
+
+/** What foreign keys elsewhere write when rows here change. */
+function runCascades(context: Context, relation: Relation, action: WriteAction, seen: Seen): void {
+  for (const cascade of relation.cascades ?? []) {
+    if (cascade.on !== action) continue;
+    context.through(`foreign key to ${relationLabel(relation)}`, () => {
+      const reached = context.relation(cascade.relation);
+      if (reached === undefined) context.unknown(`relation ${cascade.relation}`);
+      else writeRelationOnce(context, reached, cascade.effect, [], true, seen);
+    });
   }
 }
 
@@ -76,7 +102,7 @@ export function runWriteCode(context: Context, relation: Relation, event: WriteA
 }
 
 /** A write to a view is a write to what its columns come from. */
-function writeBehindView(context: Context, view: Relation, action: WriteAction, columns: readonly string[], seen: Set<Oid>): void {
+function writeBehindView(context: Context, view: Relation, action: WriteAction, columns: readonly string[], seen: Seen): void {
   const shape = context.walkers.view(context, view);
   const behind = new Map<Relation, string[]>();
   for (const [i, column] of shape.columns.entries()) {

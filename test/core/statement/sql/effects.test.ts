@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RULES } from '../../../../core/statement/sql/statement.ts';
-import { catalogWithCast, emptyCatalog, state, stateWithTemporary } from './hand-catalog.ts';
+import { catalogWithCast, catalogWithEventTrigger, emptyCatalog, state, stateWithTemporary } from './hand-catalog.ts';
 import { effectsOf, parsers, read, readOne } from './reader.ts';
 
 describe('a statement yields everything that it can cause', () => {
@@ -56,7 +56,8 @@ describe('a statement yields everything that it can cause', () => {
     ['select id from only payments', ['select public.payments', 'select public.payments.id']],
     ['select order_total(1)', expect.arrayContaining(['execute public.order_total', 'select public.orders.amount'])],
     ['select nested()', ['delete public.orders', 'execute public.nested', 'execute public.wipe']],
-    ['select plus_one(1)', ['execute public.plus_one']],
+    ['select plus_one(1)', ['execute public.next_number', 'execute public.plus_one']],
+    ['delete from audited where id = 1', expect.arrayContaining(['delete public.audited', 'delete public.moods'])],
     ['select hidden_path()', expect.arrayContaining(['execute public.hidden_path', 'unknown'])],
     ["select 'a' ~~~ 'b'", ['execute public.fuzzy_eq']],
     ["select 'a' operator(public.~~~) 'b'", ['execute public.fuzzy_eq']],
@@ -138,6 +139,14 @@ describe('a statement yields everything that it can cause', () => {
     const withCode = { ...stateWithTemporary, tempCode: true };
     expect(effectsOf(readOne("select 'x'::text", { state: withCode }))).toEqual(['unknown']);
     expect(effectsOf(readOne("select 'x'::pg_catalog.text", { state: withCode }))).toEqual([]);
+  });
+
+  test('DDL runs event triggers without naming them', () => {
+    expect(effectsOf(readOne('create table made (x int4)', { catalog: catalogWithEventTrigger }))).toEqual([
+      'create public.made',
+      'execute public.purge',
+    ]);
+    expect(effectsOf(readOne('select 1 into made', { catalog: catalogWithEventTrigger }))).toContain('execute public.purge');
   });
 
   test('a rule or trigger says what led to it', () => {
@@ -469,7 +478,7 @@ describe('properties', () => {
     );
     fc.assert(
       fc.property(leaf, fc.array(wrap, { maxLength: 5 }), (start, wraps) => {
-        const expression = wraps.reduce((inner, outer) => outer(inner), start);
+        const expression = wraps.reduce<string>((inner, outer) => outer(inner), start);
         const statement = readOne(`select ${expression} from customers c`);
         const carried = statement.output?.[0]?.sensitive.length === 1;
         return wraps.length === 0 ? carried && statement.uses.length === 0 : statement.uses.length > 0;

@@ -126,7 +126,7 @@ addFunction(5003, 'public', 'ssn_of', 1, { language: 'sql', body: 'select ssn fr
 addFunction(5004, 'public', 'wipe', 0, { language: 'sql', body: 'delete from public.orders; select 1' });
 addFunction(5005, 'public', 'audit_row', 0, { returnType: 82 });
 addFunction(5006, 'public', 'nested', 0, { language: 'sql', body: 'BEGIN ATOMIC\n SELECT wipe();\nEND' });
-addFunction(5007, 'public', 'plus_one', 1, { language: 'sql', body: 'RETURN ($1 + 1)' });
+addFunction(5007, 'public', 'plus_one', 1, { language: 'sql', body: 'RETURN ($1 + 1)', dependsOn: [5015] });
 addFunction(5008, 'app', 'lower', 1);
 addFunction(5009, 'public', 'dblink', 2, { language: 'c' });
 addFunction(5010, 'public', 'valid_email', 1);
@@ -211,6 +211,10 @@ addRelation(
     triggers: [
       { name: 'on_change', functionOid: 5005, events: ['insert', 'update', 'delete'], enabled: true },
       { name: 'disabled', functionOid: 5000, events: ['insert'], enabled: false },
+    ],
+    cascades: [
+      { on: 'delete', relation: 1014, effect: 'delete' },
+      { on: 'delete', relation: 1003, effect: 'delete' },
     ],
     writeFunctions: [5016],
     readFunctions: [5014],
@@ -380,6 +384,12 @@ export const catalog: Catalog = {
   types,
   userOperatorsByName: byName(operators),
   userCasts: [],
+};
+
+/** The same bank with an event trigger that runs at every DDL statement. */
+export const catalogWithEventTrigger: Catalog = {
+  ...catalog,
+  eventTriggers: [{ name: 'watch', event: 'ddl_command_end', functionOid: 5000 }],
 };
 
 /** The same bank with a cast of its own from varchar to mood. */
