@@ -6,6 +6,7 @@ import type { Decision } from '../../core/decision.ts';
 import { looksLikeMask } from '../../core/masking/looks-like-mask.ts';
 import type { BoundMasks } from '../../core/masking/rules.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
+import { combineDemands } from '../../core/policy/demand.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { Effect } from '../../core/statement/effect.ts';
 import type { Catalog, ColumnKey, Oid } from '../../core/statement/sql/catalog.ts';
@@ -49,6 +50,8 @@ export type JudgedStatement = {
   readonly lookups: number;
   /** Text of the prepared statement that it EXECUTEs. */
   readonly executes: string | undefined;
+  /** Objects that it reaches, a prepared body's included: what an approval of it is bound to. */
+  readonly reached: StatementReading['reached'];
 };
 
 export type TextJudgement =
@@ -206,6 +209,7 @@ export class StatementJudge {
       writes,
       lookups: uses.filter((use) => use.lookup).length + writes.filter((write) => write.reveals).length + (body?.lookups ?? 0),
       executes: bodyText,
+      reached: [...reading.reached, ...(body?.reached ?? [])],
     };
     if (body !== undefined && (body.verdict.kind === 'misuse' || body.verdict.kind === 'unjudgeable'))
       return { ...judged, verdict: body.verdict };
@@ -283,21 +287,10 @@ function strictest(statements: readonly JudgedStatement[]): Verdict {
 }
 
 function both(left: Decision & { kind: 'approve' }, right: Decision & { kind: 'approve' }): Decision {
-  const quorums = new Map<string, number>();
-  for (const { group, quorum } of [...left.demand.quorums, ...right.demand.quorums])
-    quorums.set(group, Math.max(quorum, quorums.get(group) ?? 0));
-  const caps = [left.demand.maxRows, right.demand.maxRows].filter((cap) => cap !== undefined);
   return {
     kind: 'approve',
     policies: [...new Set([...left.policies, ...right.policies])],
     reason: left.reason === right.reason ? left.reason : `${left.reason}; ${right.reason}`,
-    demand: {
-      quorums: [...quorums].map(([group, quorum]) => ({ group, quorum })),
-      holdMs: Math.min(left.demand.holdMs, right.demand.holdMs),
-      expiresMs: Math.min(left.demand.expiresMs, right.demand.expiresMs),
-      grantMs: Math.min(left.demand.grantMs, right.demand.grantMs),
-      ...(caps.length === 0 ? {} : { maxRows: Math.min(...caps) }),
-      channels: left.demand.channels.filter((channel) => right.demand.channels.includes(channel)),
-    },
+    demand: combineDemands([left.demand, right.demand]) ?? left.demand,
   };
 }

@@ -238,11 +238,12 @@ export class Hold {
     this.#decided(
       id,
       'approved',
-      approval.votes.map((vote, index) => ({
-        person: vote.person,
-        group: vote.groups.find((group) => statement.verdict.demand.quorums.some((quorum) => quorum.group === group)) ?? '',
-        at: new Date(vote.atMs).toISOString(),
-        issuer: check.approvers[index]?.issuer ?? '',
+      // As their tokens say it, not as the table does.
+      check.approvers.map(({ person, groups, issuer }, index) => ({
+        person,
+        group: groups.find((group) => statement.verdict.demand.quorums.some((quorum) => quorum.group === group)) ?? '',
+        at: new Date(approval.votes[index]?.atMs ?? 0).toISOString(),
+        issuer,
       })),
       approval.votes.at(-1)?.reason ?? '',
     );
@@ -394,6 +395,6 @@ function digestOf(session: LiveSession, statement: HeldStatement): string {
     settings: state.settings,
     role: state.currentUser,
     searchPath: state.searchPath,
-    reached: statement.judgement.statements.flatMap((judged) => judged.reading.reached),
+    reached: statement.judgement.statements.flatMap((judged) => judged.reached),
   });
 }

@@ -291,7 +291,14 @@ export class Intake {
     }
     if (judged === undefined) {
       // An empty statement: nothing runs, so nothing is judged.
-      const empty = new StatementRun({ number: 0, judged: EMPTY, startedUs: 0, prepared, resultFormats: bind.resultFormats });
+      const empty = new StatementRun({
+        number: 0,
+        judged: EMPTY,
+        view: judge.view,
+        startedUs: 0,
+        prepared,
+        resultFormats: bind.resultFormats,
+      });
       return this.#forwardBind(bind.portal, empty, buffer, start, end);
     }
     const run = this.#start(judged, prepared.text, approval, prepared, bind.resultFormats);
@@ -321,6 +328,8 @@ export class Intake {
     if (found.kind === 'unconfirmed') return false;
     if (found.kind === 'unknown') return this.#refuseExtended(noSuchName('portal', portal));
     const run = found.body;
+    // Judged and masked under rules that no longer hold: PostgreSQL's own words for a portal that is gone.
+    if (!this.#freshness.isCurrent(run.view)) return this.#refuseExtended(noSuchName('portal', portal));
     machine.sent({ kind: 'execute', run });
     toTarget.add(buffer, start - HEADER_BYTES, end);
     if (run.judged.reading.control.copy?.direction === 'in') this.#copyAwaited = run;
@@ -371,15 +380,16 @@ export class Intake {
     if (type !== TYPE.copyData) machine.copyIn = undefined;
   }
 
-  /** True once the target has answered a COPY FROM STDIN one way or the other. */
+  /** False while a COPY FROM STDIN is on its way: until the target asks for data, none of it may follow. */
   #copySettled(type: number): boolean {
     const run = this.#copyAwaited;
     const { machine, toTarget } = this.#session;
-    if (run === undefined || run.ended || machine.copyIn === run || machine.drained || machine.skipping) {
+    if (run === undefined || run.ended || machine.drained || machine.skipping) {
       this.#copyAwaited = undefined;
       return true;
     }
-    if (type === TYPE.terminate) return true;
+    // One text may hold several COPY statements: this one is being fed, the last is still awaited.
+    if (machine.copyIn !== undefined || type === TYPE.terminate) return true;
     if (machine.open) toTarget.addMessage(encodeFlush());
     return false;
   }
@@ -438,7 +448,7 @@ export class Intake {
       },
       cursor: (name) => {
         const found = cursors.lookup(name, machine.segment);
-        return found.kind === 'known' ? found.body.output : undefined;
+        return found.kind === 'known' && this.#freshness.isCurrent(found.body.view) ? found.body.output : undefined;
       },
     };
   }
@@ -510,6 +520,7 @@ export class Intake {
     const run = new StatementRun({
       number: session.statementCount,
       judged,
+      view: session.judge.view,
       startedUs: clock.monoUs(),
       ...(prepared === undefined ? {} : { prepared }),
       ...(resultFormats === undefined ? {} : { resultFormats }),
@@ -529,7 +540,12 @@ export class Intake {
     }
     if (control.declareCursor !== undefined) {
       const { name, hold } = control.declareCursor;
-      run.changes.push(bookChange(cursors, cursors.propose({ kind: 'set', name, body: { output: judged.output, hold }, segment })));
+      run.changes.push(
+        bookChange(
+          cursors,
+          cursors.propose({ kind: 'set', name, body: { output: judged.output, hold, view: this.#session.judge.view }, segment }),
+        ),
+      );
     }
     if (control.gatewaySetting !== undefined) {
       const { name, value } = control.gatewaySetting;
@@ -613,6 +629,7 @@ const EMPTY: JudgedStatement = {
   writes: [],
   lookups: 0,
   executes: undefined,
+  reached: [],
 };
 
 const TYPE = {
