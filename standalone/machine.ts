@@ -1,19 +1,18 @@
 /** The whole gateway on one machine: embedded adapters behind the ports, one process, one data directory. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { join } from 'node:path';
 import { CALLBACK_PATH } from '../console/approval-routes.ts';
 import { idTokenVerifier } from '../console/id-token-verifier.ts';
 import { oidcSignIn } from '../console/oidc-sign-in.ts';
 import type { SessionRenewal } from '../console/ports.ts';
-import type { Listener, ListenerTls } from '../core/config/config.ts';
+import type { Listener } from '../core/config/config.ts';
 import { SallyportError } from '../core/errors.ts';
 import { readSql } from '../core/statement/sql/read-sql.ts';
 import { JoseTokenVerifier } from '../proxy-task/adapters/jose-token-verifier.ts';
 import { FULL_EXPORT_ROWS } from '../proxy-task/pipeline/view.ts';
 import { PostgresCatalogSource } from '../proxy-task/adapters/postgres-catalog-source.ts';
 import { CancelKeys } from '../proxy-task/postgres/cancel-keys.ts';
+import type { Clock } from '../proxy-task/ports.ts';
 import { PostgresGateway } from '../proxy-task/postgres/gateway.ts';
 import { listenForPostgres, type PostgresListener } from '../proxy-task/postgres/listener.ts';
 import { OffLoopParser } from '../proxy-task/postgres/off-loop-parser.ts';
@@ -23,6 +22,7 @@ import { ConfigWatch } from './config-watch.ts';
 import { serveConsole, type ConsoleServer } from './console-server.ts';
 import { createFileRecorder, type FileRecorder } from './evidence/file-recorder.ts';
 import { localSigner } from './evidence/local-signer.ts';
+import { ListenerCertificate } from './listener-certificate.ts';
 import { LocalCredentials } from './local-credentials.ts';
 import { ensureOperatorToken, operatorCheck } from './operator-token.ts';
 import { removeRunning, writeRunning } from './running.ts';
@@ -55,6 +55,7 @@ export type Machine = {
 const STARTUP_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const DRAIN_MS = 10_000;
+const CERTIFICATE_LOOK_MS = 5_000;
 const SHARED_BUFFER_BYTES = 256 * 1024;
 const LIMITS = { maxConnections: 10_000, maxStartupsPerAddress: 512 };
 
@@ -64,7 +65,16 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const clock = systemClock;
   const undo: (() => void | Promise<void>)[] = [];
   const stopAll = async (): Promise<void> => {
-    for (const step of undo.splice(0).toReversed()) await step();
+    const failures: unknown[] = [];
+    for (const step of undo.splice(0).toReversed()) {
+      // One part that cannot end well, like evidence on a full disk, must not keep the others running.
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const configWatch = await ConfigWatch.open(options.configDir, env, clock, log);
@@ -99,6 +109,9 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         clientIds: issuer.approverClientIds,
         personClaim: issuer.personClaim,
         groupsClaim: issuer.groupsClaim,
+        algorithms: issuer.algorithms,
+        ...(issuer.jwksUri === undefined ? {} : { jwksUri: issuer.jwksUri }),
+        ...(issuer.keys === undefined ? {} : { keys: issuer.keys }),
       })),
     );
     const gate = new SqliteApprovalGate({
@@ -128,7 +141,13 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     undo.push(() => runtimes.close());
 
     let publicUrl = '';
-    const startup = { timeoutMs: STARTUP_TIMEOUT_MS, ...secure(config.listeners.postgres, options.configDir) };
+    const certificateOf = ({ tls }: Listener): ListenerCertificate | undefined =>
+      tls === undefined ? undefined : new ListenerCertificate(tls, options.configDir, report);
+    const postgresCertificate = certificateOf(config.listeners.postgres);
+    const startup = {
+      timeoutMs: STARTUP_TIMEOUT_MS,
+      ...(postgresCertificate === undefined ? {} : { secureContext: () => postgresCertificate.context() }),
+    };
     const gateway = new PostgresGateway({
       ports: { tokens, targets: configWatch, bundles: configWatch, control, clock, credentials, recorder, gate, verifyIdToken },
       runtimes,
@@ -156,7 +175,9 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     if (signInIssuer === undefined) log('warning: no issuer has an approverClientIds, so nobody can approve');
     const api = config.listeners.api;
     const isOperator = operatorCheck(ensureOperatorToken(dataDir));
-    const server: ConsoleServer = await serveConsole({ host: api.host, port: api.port }, (url) => {
+    const certificate = certificateOf(api);
+    const listen = { host: api.host, port: api.port, ...(certificate === undefined ? {} : { tls: certificate.pem }) };
+    const server: ConsoleServer = await serveConsole(listen, (url) => {
       publicUrl = api.publicUrl ?? url;
       return {
         desk: gate,
@@ -178,6 +199,10 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       };
     });
     undo.push(() => server.stop());
+    if (certificate !== undefined) {
+      const watch = followCertificate(clock, certificate, server);
+      undo.push(() => watch.cancel());
+    }
 
     const listener: PostgresListener = await listenForPostgres({
       host: config.listeners.postgres.host,
@@ -202,14 +227,15 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     const postgres = { host: listener.host, port: listener.port };
     writeRunning(dataDir, {
       pid: process.pid,
-      api: server.url,
+      // Behind TLS the command must use the name that the certificate is for.
+      api: certificate === undefined ? server.url : publicUrl,
       postgres,
       ...(signInIssuer === undefined ? {} : { issuer: signInIssuer.issuer }),
     });
     undo.push(() => removeRunning(dataDir));
     return { postgres, api: server.url, evidenceDir, stop: stopAll };
   } catch (error) {
-    await stopAll();
+    await stopAll().catch((failure: unknown) => log(`error: ${failure instanceof Error ? failure.message : String(failure)}`));
     throw error;
   }
 }
@@ -218,28 +244,17 @@ class NoSuchSession extends SallyportError {
   readonly code = 'no-such-session';
 }
 
-/** The certificate is read again when its file changes. */
-function secure(listener: Listener, configDir: string): { readonly secureContext?: () => SecureContext } {
-  const { tls } = listener;
-  if (tls === undefined) return {};
-  let known: { readonly stamp: string; readonly context: SecureContext } | undefined;
-  const load = (): SecureContext => {
-    const stamp = stampOf(tls, configDir);
-    if (known?.stamp === stamp) return known.context;
-    const context = createSecureContext({
-      cert: readFileSync(resolve(configDir, tls.certFile)),
-      key: readFileSync(resolve(configDir, tls.keyFile)),
-      minVersion: 'TLSv1.2',
+/** Renewed certificates reach the console's next connections. */
+function followCertificate(clock: Clock, certificate: ListenerCertificate, server: ConsoleServer): { cancel(): void } {
+  let timer: { cancel(): void };
+  const lookLater = (): void => {
+    timer = clock.after(CERTIFICATE_LOOK_MS, () => {
+      if (certificate.look()) server.replaceCertificate(certificate.pem);
+      lookLater();
     });
-    known = { stamp, context };
-    return context;
   };
-  load();
-  return { secureContext: load };
-}
-
-function stampOf(tls: ListenerTls, configDir: string): string {
-  return [tls.certFile, tls.keyFile].map((file) => statSync(resolve(configDir, file)).mtimeMs).join(' ');
+  lookLater();
+  return { cancel: () => timer.cancel() };
 }
 
 function causeOf(error: Error): string {
