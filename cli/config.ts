@@ -31,6 +31,8 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   throw new UsageError(action === undefined ? 'say what to do: check or schema' : `"${positionals.join(' ')}" is not understood`);
 }
 
+const ONE: Readonly<Record<string, string>> = { targets: 'target', issuers: 'issuer', policies: 'policy', masks: 'mask', cases: 'case' };
+
 async function check(directory: string, json: boolean, io: VerbIo): Promise<number> {
   const reading = await readConfigDirectory(directory, io.env);
   if ('errors' in reading) {
@@ -46,7 +48,7 @@ async function check(directory: string, json: boolean, io: VerbIo): Promise<numb
   }
   const { version, targets, issuers, policies, masks, cases } = reading.config;
   const counts = { targets: targets.length, issuers: issuers.length, policies: policies.length, masks: masks.length, cases: cases.length };
-  const words = Object.entries(counts).map(([what, count]) => `${count} ${what}`);
+  const words = Object.entries(counts).map(([what, count]) => `${count} ${count === 1 ? (ONE[what] ?? what) : what}`);
   io.stdout.write(
     json ? `${JSON.stringify({ event: 'checked', ok: true, version, ...counts })}\n` : `${version} is fine: ${words.join(', ')}\n`,
   );

@@ -2,10 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { JWK } from 'jose';
-import { interactionPolicy, Provider, type ProviderContext } from 'oidc-provider';
+import type { Provider, ProviderContext } from 'oidc-provider';
 import { ensureOperatorToken, operatorCheck } from '../operator-token.ts';
 import { loginPage, LOGIN_PAGE_HEADERS } from './issuer-login-page.ts';
 import { findPerson } from './issuer-people.ts';
+import { loadOidcProvider, type OidcProvider } from './issuer-provider.ts';
 import { memoryStorage } from './issuer-storage.ts';
 import { issuerKey, signAgentToken, type AgentToken } from './issuer-tokens.ts';
 
@@ -29,6 +30,7 @@ const SCOPE = 'openid';
 
 /** Starts the issuer; port 0 picks a free one. Its signing key is kept in the data directory. */
 export async function startDemoIssuer(options: { readonly port: number; readonly dataDir: string }): Promise<DemoIssuer> {
+  const oidc = await loadOidcProvider();
   const key = await issuerKey(options.dataDir);
   const isOperator = operatorCheck(ensureOperatorToken(options.dataDir));
   const server = createServer();
@@ -39,7 +41,7 @@ export async function startDemoIssuer(options: { readonly port: number; readonly
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the issuer has no port');
   const url = `http://${HOST}:${address.port}`;
-  const provider = new Provider(url, configuration(key));
+  const provider = new oidc.Provider(url, configuration(oidc, key));
   const speak = provider.callback();
   const mintToken = (token: AgentToken): Promise<string> => signAgentToken(key, url, token, Date.now());
 
@@ -67,7 +69,7 @@ export async function startDemoIssuer(options: { readonly port: number; readonly
   };
 }
 
-function configuration(key: JWK): Readonly<Record<string, unknown>> {
+function configuration({ interactionPolicy }: OidcProvider, key: JWK): Readonly<Record<string, unknown>> {
   const policy = interactionPolicy.base();
   // The two clients are our own: there is nothing to consent to.
   policy.remove('consent');

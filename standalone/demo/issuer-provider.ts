@@ -1,0 +1,20 @@
+/** Loads the OpenID provider of the demo when it is needed, and without a word that is none of a newcomer's business. */
+import type { interactionPolicy, Provider } from 'oidc-provider';
+
+export type OidcProvider = { readonly Provider: typeof Provider; readonly interactionPolicy: typeof interactionPolicy };
+
+/** It complains about every runtime that is not the newest, whatever works: the demo is tested on all that we support. */
+const COMPLAINT = 'Unsupported runtime.';
+
+/** Other warnings pass. */
+export async function loadOidcProvider(): Promise<OidcProvider> {
+  const { warn } = console;
+  console.warn = (...words: unknown[]): void => {
+    if (!words.some((word) => typeof word === 'string' && word.includes(COMPLAINT))) warn.apply(console, words);
+  };
+  try {
+    return await import('oidc-provider');
+  } finally {
+    console.warn = warn;
+  }
+}
