@@ -61,6 +61,11 @@ export class Freshness {
     return this.#session.stale.catalog;
   }
 
+  /** Whether what was judged under this view may still be released: its rules are in force. */
+  isCurrent(view: View): boolean {
+    return view.bundle === this.#bundles.current();
+  }
+
   /** True when the target owes nothing. Otherwise it is asked to answer what it holds back, and `wake` follows. */
   drained(): boolean {
     const { machine, toTarget } = this.#session;

@@ -5,7 +5,7 @@ import type { MaskKeys } from '../../core/masking/keyed.ts';
 import type { VerifyIdToken } from '../../core/approval/votes.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { PostgresTarget } from '../../core/target.ts';
-import type { StatementJudge } from '../pipeline/authorize.ts';
+import type { StatementJudge, View } from '../pipeline/authorize.ts';
 import type { SessionBudgets } from '../pipeline/session-budgets.ts';
 import type { ApprovalGate, Clock } from '../ports.ts';
 import type { NameBook } from './prepared.ts';
@@ -16,7 +16,7 @@ import type { DescribeSubject, Prepared, StatementRun } from './run.ts';
 import type { SessionMachine } from './session-machine.ts';
 import type { TargetRuntime } from './target-runtime.ts';
 
-export type Cursor = { readonly output: readonly OutputColumn[] | undefined; readonly hold: boolean };
+export type Cursor = { readonly output: readonly OutputColumn[] | undefined; readonly hold: boolean; readonly view: View };
 
 /** What the agent set with `SET sallyport.*` or `-c` (design §3). */
 export type GatewaySettings = { reason: string; approval: 'wait' | 'failfast'; approvalId: string };

@@ -48,8 +48,7 @@ export class RowRelease {
 
   /** For DataRow messages. Throws LineageMismatch. */
   static ofRows(session: LiveSession, run: StatementRun): RowRelease {
-    const { judge } = session;
-    const { view } = judge;
+    const { view } = run;
     const columns = run.columns;
     if (columns === undefined) {
       if (view.masks.size > 0 || session.detectors().detectors.length > 0)
@@ -66,7 +65,7 @@ export class RowRelease {
 
   /** For COPY TO STDOUT. Throws LineageMismatch. */
   static ofCopy(session: LiveSession, run: StatementRun): RowRelease {
-    const { view } = session.judge;
+    const { view } = run;
     const { output, reading } = run.judged;
     const copy = reading.control.copy;
     if (copy === undefined || output === undefined) throw new LineageMismatch('COPY data came whose shape is not known');

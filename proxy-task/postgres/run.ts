@@ -1,5 +1,5 @@
 import type { Hmac } from 'node:crypto';
-import type { JudgedStatement } from '../pipeline/authorize.ts';
+import type { JudgedStatement, View } from '../pipeline/authorize.ts';
 import type { Format } from './messages/bind.ts';
 import type { ColumnDescription } from './messages/row-description.ts';
 import type { Refusal } from './refusal.ts';
@@ -22,6 +22,8 @@ export type Prepared = {
 export class StatementRun implements Run {
   readonly number: number;
   readonly judged: JudgedStatement;
+  /** What it was judged under; its rows are masked under the same. */
+  readonly view: View;
   readonly changes: BookChange[] = [];
   readonly movesTransaction: boolean;
   readonly startedUs: number;
@@ -57,6 +59,7 @@ export class StatementRun implements Run {
   constructor(options: {
     readonly number: number;
     readonly judged: JudgedStatement;
+    readonly view: View;
     readonly startedUs: number;
     readonly prepared?: Prepared;
     readonly resultFormats?: readonly Format[];
@@ -65,6 +68,7 @@ export class StatementRun implements Run {
   }) {
     this.number = options.number;
     this.judged = options.judged;
+    this.view = options.view;
     this.movesTransaction = options.judged.reading.control.transaction !== undefined || options.judged.facts.opaque;
     this.startedUs = options.startedUs;
     this.prepared = options.prepared;
