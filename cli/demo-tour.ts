@@ -44,5 +44,10 @@ ${[...first, '  export SALLYPORT_TOKEN=$(npx sallyport token --principal agent-7
   npx sallyport sessions
   npx sallyport replay latest
   npx sallyport verify
+
+# 7. Change one byte in a copy, or delete a session from it: verify names the place.
+  rm -rf evidence-copy; cp -r ${dataDir ?? '.sallyport'}/evidence evidence-copy; SEGMENT=$(ls evidence-copy/sessions/*/*/*.seg | head -1)
+  printf '#' | dd of=$SEGMENT bs=1 seek=300 conv=notrunc status=none; npx sallyport verify evidence-copy
+  rm $SEGMENT; npx sallyport verify evidence-copy
 `;
 }
