@@ -88,17 +88,20 @@ export type Found = {
   readonly maybeElsewhere: boolean;
 };
 
-/** Looks an unqualified column up as PostgreSQL does: the innermost level that has it wins. */
+/**
+ * Looks an unqualified column up as PostgreSQL does: the innermost level that has it wins. Where an entry of unknown shape
+ * stands beside it, it is that column or PostgreSQL refuses it as ambiguous; one further in could hide it.
+ */
 export function findColumn(scope: Scope | undefined, name: string): Found {
   let maybeElsewhere = false;
   const found: ScopeColumn[] = [];
-  for (let level = scope; level !== undefined; level = level.parent) {
-    const before = found.length;
+  for (let level = scope; level !== undefined && found.length === 0; level = level.parent) {
+    let open = false;
     for (const part of level.parts) {
-      if (part.open) maybeElsewhere = true;
+      if (part.open) open = true;
       for (const column of part.columns) if (column.name === name) found.push(column);
     }
-    if (found.length > before && !maybeElsewhere) break;
+    if (open && found.length === 0) maybeElsewhere = true;
   }
   return { columns: found, maybeElsewhere };
 }

@@ -83,7 +83,7 @@ function runCascades(context: Context, relation: Relation, action: WriteAction, 
 export function runWriteCode(context: Context, relation: Relation, event: WriteAction | 'truncate'): void {
   const label = relationLabel(relation);
   for (const trigger of relation.triggers) {
-    if (trigger.enabled && trigger.events.includes(event)) {
+    if (trigger.enabled && trigger.events.includes(event) && !isKnownCascade(context, relation, trigger.functionOid, event)) {
       callFunctions(context, [trigger.functionOid], `trigger ${trigger.name} on ${label}`);
     }
   }
@@ -99,6 +99,13 @@ export function runWriteCode(context: Context, relation: Relation, event: WriteA
     context.reachOpaque();
     context.effect('unknown', 'Target', [], `rule ${rule.name} on ${label}`);
   }
+}
+
+/** PostgreSQL's own foreign-key triggers do what `cascades` says, and nothing else. */
+function isKnownCascade(context: Context, relation: Relation, oid: Oid, event: WriteAction | 'truncate'): boolean {
+  const func = context.environment.catalog.functions.get(oid);
+  if (func?.schema !== 'pg_catalog' || func.language !== 'internal' || !func.name.startsWith('RI_FKey_')) return false;
+  return relation.cascades?.some((cascade) => cascade.on === event) === true;
 }
 
 /** A write to a view is a write to what its columns come from. */

@@ -46,6 +46,7 @@ describe('a masked value leaves as a bare output column and is known by position
     ['insert into customers (id) values (1) returning *', ['id', 'name', `ssn=${SSN}`, `email=${EMAIL}`, 'notes']],
     ["update customers c set name = 'x' where id = 1 returning c.email, id", [`email=${EMAIL}`, 'id']],
     ['with gone as (delete from customers where id = 1 returning ssn) select * from gone', [`ssn=${SSN}`]],
+    ['select ssn, r.x from customers, json_to_record($1) r', [`ssn=${SSN}`, 'x']],
     ['select ssn from customers limit 1', [`ssn=${SSN}`]],
     ['select ssn from customers order by id', [`ssn=${SSN}`]],
     ['select name as ssn from customers order by ssn', ['ssn']],
@@ -183,6 +184,7 @@ describe('every other use of a masked column is found', () => {
     ['select xmlelement(name x, ssn) from customers', 'ssn: XML expression'],
     ["select json_object('a': ssn) from customers", 'ssn: JSON expression'],
     ['select json_array(select ssn from customers)', 'ssn: subquery'],
+    ['select (select ssn from json_to_record($1) r limit 1) from customers', 'ssn: output expression'],
     ['select ssn, (json_to_record($1)).* from customers', 'ssn: output beside columns that are not known'],
     ['select c.ssn, r.* from customers c, json_to_record($1) r', 'ssn: output beside columns that are not known'],
   ])('%s', (text, expected) => {

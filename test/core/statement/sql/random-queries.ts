@@ -25,6 +25,17 @@ const COLUMNS = fc.constantFrom(
   'a.x1',
 );
 const RELATIONS = fc.constantFrom('c a', 'o a', 'v a', 'w a', 'p a', 'm a', 'c', 'v', 'c a(x1, x2)', 'o b', 'c b', 'only p a');
+/** One column of text each, so that any two can be united. */
+const TEXTS = fc.constantFrom(
+  'select ssn from c',
+  'select name from c',
+  'select note from o',
+  'select ssn from o',
+  'select social from v',
+  'select s2 from w',
+  'select ssn from m',
+  'select ssn from p',
+);
 const SUFFIXES = fc.constantFrom(
   '',
   '',
@@ -70,11 +81,12 @@ export const randomQuery: fc.Arbitrary<string> = fc.letrec<Parts>((tie) => ({
   query: fc.oneof(
     limits,
     {
-      weight: 6,
+      weight: 3,
       arbitrary: fc
         .tuple(fc.array(fc.tuple(tie('expression'), NAMES), { minLength: 1, maxLength: 3 }), tie('from'), SUFFIXES)
         .map(([targets, from, suffix]) => `select ${targets.map((target) => target.join('')).join(', ')} from ${from}${suffix}`),
     },
+    fc.tuple(TEXTS, TEXTS).map((both) => both.join(' union all ')),
     fc.tuple(tie('query'), tie('query')).map(([left, right]) => `(${left}) union all (${right})`),
     fc
       .tuple(fc.constantFrom('', 'recursive '), fc.constantFrom('a', 'b'), tie('query'), tie('query'))
