@@ -18,6 +18,7 @@ export function readSql(input: ReadInput): SqlReading | Unjudgeable {
   if (input.parsed.kind === 'unjudgeable') return input.parsed;
   const statements: StatementReading[] = [];
   let changedBy: StatementReading | undefined;
+  let renamedBy: StatementReading | undefined;
   for (const parsed of input.parsed.statements) {
     const read = readOne(input, parsed);
     if ('kind' in read) return read;
@@ -29,10 +30,33 @@ export function readSql(input: ReadInput): SqlReading | Unjudgeable {
         atByte: reading.startByte,
       };
     }
+    if (renamedBy !== undefined && runsByName(reading)) {
+      return {
+        kind: 'unjudgeable',
+        reason: `The ${renamedBy.kind} before it changes what this ${reading.kind} runs: send it alone.`,
+        atByte: reading.startByte,
+      };
+    }
     if (changesNames) changedBy ??= reading;
+    if (renames(reading)) renamedBy ??= reading;
     statements.push(reading);
   }
   return { kind: 'read', statements };
+}
+
+/** Prepared statements and cursors made, replaced or closed: known by name only once the server has confirmed it. */
+function renames({ control }: StatementReading): boolean {
+  return (
+    control.prepare !== undefined ||
+    control.deallocate !== undefined ||
+    control.declareCursor !== undefined ||
+    control.closeCursor !== undefined
+  );
+}
+
+/** Its rows are those of another statement, looked up by name. */
+function runsByName({ control, rowsFrom, kind }: StatementReading): boolean {
+  return control.execute !== undefined || rowsFrom !== undefined || kind === 'move';
 }
 
 function readOne(input: ReadInput, parsed: ParsedStatement): ReturnType<typeof readWithNames> | Unjudgeable {

@@ -128,7 +128,7 @@ export function baseColumns(context: Context, relation: Relation, inherit = true
   });
 }
 
-/** Whether any column of the relation, its children or (for views) its definition is sensitive. */
+/** Whether any column of the relation or its children is sensitive itself, or generated from one that is. */
 export function hasSensitive(context: Context, relation: Relation): boolean {
   if (context.environment.sensitive.size === 0) return false;
   return baseColumns(context, relation).some((column) => column.carries.length > 0);

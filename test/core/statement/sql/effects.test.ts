@@ -270,6 +270,9 @@ describe('texts of several statements', () => {
     'begin; set local role admin; select 1; commit',
     'rollback; select 1',
     'prepare p as select purge(); execute p',
+    'deallocate p; prepare p as select ssn from customers; execute p',
+    'close c; declare c cursor for select ssn from customers; fetch all from c',
+    'deallocate all; explain analyze execute p',
   ])('are refused when one changes what the next one names: %s', (text) => {
     expect(read(text)).toMatchObject({ kind: 'unjudgeable', reason: expect.stringContaining('send it alone') });
   });
