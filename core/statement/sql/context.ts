@@ -85,6 +85,8 @@ export class Context {
   /** Something other than a safe read happens. */
   writing = false;
   unbounded = false;
+  /** set_config() changes settings while the statement runs: functions called beside it may meet them. */
+  setsWhileRunning = false;
   /** Names may mean something else after this statement. */
   changesNames = false;
   /** The statement's bytes in the text. */

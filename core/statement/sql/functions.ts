@@ -127,6 +127,7 @@ export function callByName(context: Context, names: readonly string[], call: Tre
 /** set_config(name, value, is_local) is SET in another dress. */
 function setConfig(context: Context, args: readonly unknown[]): void {
   context.writing = true;
+  context.setsWhileRunning = true;
   const name = constantOf(args[0]);
   if (typeof name !== 'string' || args.some((arg) => as(arg, 'NamedArgExpr') !== undefined)) {
     context.control.dirtiesState = true;

@@ -84,6 +84,9 @@ export function readWithNames(
 ): { readonly reading: StatementReading; readonly changesNames: boolean } {
   const context = new Context(environment, WALKERS, { startByte: parsed.startByte, endByte: parsed.endByte });
   const { kind, shape } = readNode(context, parsed.node);
+  if (context.setsWhileRunning && context.changesNames && context.calledFunctions.size > 0) {
+    context.unknown('functions that run under settings made by the same statement');
+  }
   if (context.opaque || context.effects.has(UNKNOWN_KEY)) context.writing = true;
   return { reading: finish(context, kind, parsed, shape), changesNames: context.changesNames };
 }

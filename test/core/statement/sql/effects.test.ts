@@ -18,6 +18,8 @@ describe('a statement yields everything that it can cause', () => {
     ["select set_config('session_replication_role', 'replica', false)", ['setParameter']],
     ["select set_config('application_name', 'x', false)", []],
     ['select set_config($1, $2, false)', ['unknown']],
+    ["select set_config('search_path', 'app', false), order_total(1)", expect.arrayContaining(['unknown'])],
+    ["select set_config('search_path', 'app', false)", []],
     ['do $$begin delete from orders; end$$', ['doBlock']],
     ['call archive(1)', ['execute public.archive']],
     ['explain analyze delete from orders', ['delete public.orders', 'explain']],
