@@ -1,4 +1,5 @@
 /** `sallyport approvals`: what agents wait for, and the answer to it. */
+import { jsonLine } from './json-line.ts';
 import { visibleText } from '../core/approval/visible.ts';
 import { signInAtDemo, signInWithBrowser } from './approver-sign-in.ts';
 import { approvalLines, readApproval, type ShownApproval } from './approval-lines.ts';
@@ -11,7 +12,7 @@ const USAGE = `Usage: sallyport approvals [--all] [--json]
        sallyport approvals reject ID [--reason TEXT] [--as PERSON] [--json]
 
 Lists what waits for an answer, shows one request, or answers it. Answering asks you to sign in
-at your identity provider; the sign-in is for this one approval.
+at your identity provider; the sign-in is for this one approval. ID \`latest\` is the newest that waits for an answer.
 
   --all          also those that are decided, used or expired
   --reason TEXT  why; the agent reads it
@@ -49,22 +50,35 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
     throw new UsageError(`${action} is not one of list, show, approve, reject`);
   if (id === undefined || !/^[\w-]+$/.test(id))
     throw new UsageError(`${action} needs the id of an approval, as \`sallyport approvals\` lists them`);
-  const approval = readApproval(await client.get(`/v1/approvals/${id}`));
+  const approval = readApproval(await client.get(`/v1/approvals/${id === 'latest' ? await latest(client) : id}`));
   const flags: Flags = { json: values.json, as: values.as, reason: values.reason };
   return action === 'show' ? show(approval, flags, io) : decide(client, approval, action, flags, io);
 }
 
 async function list(client: GatewayClient, flags: { readonly all: boolean; readonly json: boolean }, io: VerbIo): Promise<number> {
-  const { approvals } = await client.get(`/v1/approvals${flags.all ? '?all=1' : ''}`);
-  if (!Array.isArray(approvals)) throw new GatewayRefused('the gateway’s list is not understood: is it of another version?');
-  if (flags.json) for (const approval of approvals) io.stdout.write(`${JSON.stringify(approval)}\n`);
+  const approvals = listed(await client.get(`/v1/approvals${flags.all ? '?all=1' : ''}`));
+  if (flags.json) for (const approval of approvals) io.stdout.write(jsonLine(approval));
   else if (approvals.length === 0) io.stdout.write('Nothing waits for an answer.\n');
   else for (const shown of approvals.map(readApproval)) io.stdout.write(`${summary(shown)}\n`);
   return EXIT.fine;
 }
 
+async function latest(client: GatewayClient): Promise<string> {
+  // Newest first; approved ones that can still be used are listed too.
+  const waiting = listed(await client.get('/v1/approvals'))
+    .map(readApproval)
+    .find(({ state }) => state === 'pending');
+  if (waiting === undefined) throw new GatewayRefused('nothing waits for an answer');
+  return waiting.id;
+}
+
+function listed({ approvals }: Readonly<Record<string, unknown>>): readonly unknown[] {
+  if (!Array.isArray(approvals)) throw new GatewayRefused('the gateway’s list is not understood: is it of another version?');
+  return approvals;
+}
+
 function show(approval: ShownApproval, flags: Flags, io: VerbIo): number {
-  io.stdout.write(flags.json ? `${JSON.stringify(approval.raw)}\n` : `${approvalLines(approval).join('\n')}\n`);
+  io.stdout.write(flags.json ? jsonLine(approval.raw) : `${approvalLines(approval).join('\n')}\n`);
   return EXIT.fine;
 }
 
@@ -81,7 +95,7 @@ async function decide(
   const request = { ...approval.signIn, nonce: approval.nonce };
   const idToken = flags.as === undefined ? await signInWithBrowser(request, io.stderr) : await signInAtDemo(request, flags.as);
   const decided = readApproval(await client.post(`/v1/approvals/${approval.id}/votes`, { answer, reason: flags.reason, idToken }));
-  io.stdout.write(flags.json ? `${JSON.stringify(decided.raw)}\n` : `${decided.id} is ${decided.state}\n`);
+  io.stdout.write(flags.json ? jsonLine(decided.raw) : `${decided.id} is ${decided.state}\n`);
   return EXIT.fine;
 }
 

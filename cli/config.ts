@@ -1,4 +1,5 @@
 /** `sallyport config`: is the configuration right, and what may be written in it. */
+import { jsonLine } from './json-line.ts';
 import { readFileSync } from 'node:fs';
 import { cedarSchema } from '../core/policy/schema.ts';
 import { readConfigDirectory } from '../standalone/config-directory.ts';
@@ -36,12 +37,12 @@ const ONE: Readonly<Record<string, string>> = { targets: 'target', issuers: 'iss
 async function check(directory: string, json: boolean, io: VerbIo): Promise<number> {
   const reading = await readConfigDirectory(directory, io.env);
   if ('errors' in reading) {
-    if (json) for (const error of reading.errors) io.stdout.write(`${JSON.stringify({ event: 'finding', ...error })}\n`);
+    if (json) for (const error of reading.errors) io.stdout.write(jsonLine({ event: 'finding', ...error }));
     else printFindings(reading.errors, io);
     const findings = reading.errors.length;
     io.stdout.write(
       json
-        ? `${JSON.stringify({ event: 'checked', ok: false, findings })}\n`
+        ? jsonLine({ event: 'checked', ok: false, findings })
         : `${findings} ${findings === 1 ? 'finding' : 'findings'} in ${directory}\n`,
     );
     return EXIT.findings;
@@ -49,9 +50,7 @@ async function check(directory: string, json: boolean, io: VerbIo): Promise<numb
   const { version, targets, issuers, policies, masks, cases } = reading.config;
   const counts = { targets: targets.length, issuers: issuers.length, policies: policies.length, masks: masks.length, cases: cases.length };
   const words = Object.entries(counts).map(([what, count]) => `${count} ${count === 1 ? (ONE[what] ?? what) : what}`);
-  io.stdout.write(
-    json ? `${JSON.stringify({ event: 'checked', ok: true, version, ...counts })}\n` : `${version} is fine: ${words.join(', ')}\n`,
-  );
+  io.stdout.write(json ? jsonLine({ event: 'checked', ok: true, version, ...counts }) : `${version} is fine: ${words.join(', ')}\n`);
   return EXIT.fine;
 }
 

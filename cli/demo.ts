@@ -1,4 +1,5 @@
 // `sallyport demo`: everything on this machine, and the commands that show what it does.
+import { jsonLine } from './json-line.ts';
 import { startDemo } from '../standalone/demo/demo.ts';
 import { dataDirectory } from '../standalone/data-directory.ts';
 import { tour } from './demo-tour.ts';
@@ -54,7 +55,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   const seconds = (performance.now() - startedAt) / 1_000;
   if (json) {
     const target = { host: demo.target.host, port: demo.target.port, database: demo.target.database, log: demo.target.logFile };
-    io.stdout.write(`${JSON.stringify({ event: 'ready', postgres, api, issuer: demo.issuer, target, dataDir, pid: process.pid })}\n`);
+    io.stdout.write(jsonLine({ event: 'ready', postgres, api, issuer: demo.issuer, target, dataDir, pid: process.pid }));
   } else {
     io.stdout.write(
       tour({ postgres, api, dataDir: values.data === undefined && (io.env['SALLYPORT_DATA'] ?? '') === '' ? undefined : dataDir, seconds }),

@@ -1,5 +1,6 @@
 // From the words on the command line to one verb and its exit status.
 import { readFileSync } from 'node:fs';
+import { visibleText } from '../core/approval/visible.ts';
 import { SallyportError } from '../core/errors.ts';
 import { EXIT, nearest, UsageError, type Verb, type VerbIo } from './verb.ts';
 
@@ -82,8 +83,9 @@ function report(error: unknown, who: string, io: VerbIo): number {
   return EXIT.bug;
 }
 
+/** Messages may repeat what somebody else wrote: a reason, a name, an answer of another server. */
 function oneLine(text: string): string {
-  return text.replace(/\s*[\r\n]+\s*/gu, ' ').trim();
+  return visibleText(text.replace(/\s*[\r\n]+\s*/gu, ' ').trim(), false);
 }
 
 function helpText(verbs: VerbTable): string {

@@ -14,6 +14,7 @@ export type GatewayClient = {
   readonly api: string;
   get(path: string): Promise<Readonly<Record<string, unknown>>>;
   post(path: string, body: Readonly<Record<string, string>>): Promise<Readonly<Record<string, unknown>>>;
+  remove(path: string): Promise<Readonly<Record<string, unknown>>>;
 };
 
 const TIMEOUT_MS = 10_000;
@@ -43,12 +44,17 @@ export function gatewayClient(
   return clientOf(api, readOperatorToken(dataDir));
 }
 
-/** A JSON object from a POST or GET. Throws GatewayRefused with what the other side said. */
-export async function askJson(url: string, operatorToken: string | undefined, body?: object): Promise<Readonly<Record<string, unknown>>> {
+/** A JSON object from a POST, or without a body from a GET. Throws GatewayRefused with what the other side said. */
+export async function askJson(
+  url: string,
+  operatorToken: string | undefined,
+  body?: object,
+  method = body === undefined ? 'GET' : 'POST',
+): Promise<Readonly<Record<string, unknown>>> {
   let response: Response;
   try {
     response = await fetch(url, {
-      method: body === undefined ? 'GET' : 'POST',
+      method,
       headers: {
         ...(operatorToken === undefined ? {} : { authorization: `Bearer ${operatorToken}` }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -70,6 +76,7 @@ function clientOf(api: string, operatorToken: string | undefined): GatewayClient
     api,
     get: (path) => askJson(`${api}${path}`, operatorToken),
     post: (path, body) => askJson(`${api}${path}`, operatorToken, body),
+    remove: (path) => askJson(`${api}${path}`, operatorToken, undefined, 'DELETE'),
   };
 }
 

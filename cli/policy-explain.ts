@@ -1,4 +1,5 @@
 /** `sallyport policy explain`: one statement a line in, one explanation out. */
+import { jsonLine } from './json-line.ts';
 import { createInterface } from 'node:readline';
 import { visibleText } from '../core/approval/visible.ts';
 import type { Explanation } from './statement-explainer.ts';
@@ -26,11 +27,11 @@ export async function explainLines(explain: (sql: string) => Explanation, json: 
         reason: line.problem,
         error: true,
       };
-      io.stdout.write(json ? `${JSON.stringify(refused)}\n` : `line ${number}: ${line.problem}\n`);
+      io.stdout.write(json ? jsonLine(refused) : `line ${number}: ${line.problem}\n`);
       continue;
     }
     const explanation = explain(line.sql);
-    io.stdout.write(json ? `${JSON.stringify({ id: line.id, ...explanation })}\n` : readable(line.sql, explanation));
+    io.stdout.write(json ? jsonLine({ id: line.id, ...explanation }) : readable(line.sql, explanation));
   }
   return status;
 }

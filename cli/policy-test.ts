@@ -1,4 +1,5 @@
 /** `sallyport policy test`: the cases of `tests/*.yaml` against the configuration beside them. */
+import { jsonLine } from './json-line.ts';
 import { ByteSink } from '../core/masking/byte-sink.ts';
 import { cellMask } from '../core/masking/methods.ts';
 import type { Config } from '../core/config/config.ts';
@@ -42,7 +43,7 @@ export async function runCases(
   }
   const count = config.cases.length;
   const summary = { event: 'tested', ok: failed === 0 && count > 0, cases: count, failed, version: bundle.version };
-  io.stdout.write(json ? `${JSON.stringify(summary)}\n` : `${count - failed} of ${count} cases pass under ${bundle.version}\n`);
+  io.stdout.write(json ? jsonLine(summary) : `${count - failed} of ${count} cases pass under ${bundle.version}\n`);
   if (count === 0) io.stderr.write('there are no cases: write some in tests/NAME.yaml\n');
   return summary.ok ? EXIT.fine : EXIT.findings;
 }
@@ -104,6 +105,6 @@ function computed(append: (source: Buffer, start: number, end: number, sink: Byt
 
 function report(outcome: Outcome, json: boolean, io: VerbIo): void {
   const { name, source, problems } = outcome;
-  if (json) io.stdout.write(`${JSON.stringify({ event: 'case', name, source, ok: problems.length === 0, problems })}\n`);
+  if (json) io.stdout.write(jsonLine({ event: 'case', name, source, ok: problems.length === 0, problems }));
   else if (problems.length > 0) io.stdout.write(`FAIL ${source} ${name}\n${problems.map((problem) => `     ${problem}\n`).join('')}`);
 }

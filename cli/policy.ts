@@ -1,4 +1,5 @@
 /** `sallyport policy`: what policy says of a statement, and whether it says what its tests expect. */
+import { jsonLine } from './json-line.ts';
 import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.ts';
 import { readFileSync } from 'node:fs';
 import { buildBundle } from '../core/config/build-bundle.ts';
@@ -71,7 +72,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   }
   const target = findTarget(config, values.target);
   if (action === 'catalog') {
-    io.stdout.write(`${JSON.stringify(await readLiveCatalog(target, io.env))}\n`);
+    io.stdout.write(jsonLine(await readLiveCatalog(target, io.env)));
     return EXIT.fine;
   }
   const principal = principalFor(config, values.principal, values.group, values['on-behalf-of']);

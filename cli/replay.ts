@@ -1,4 +1,5 @@
 // `sallyport replay`: one session as the agent and the gateway saw it, from the evidence.
+import { jsonLine } from './json-line.ts';
 import { visibleText } from '../core/approval/visible.ts';
 import { isRecord, type FoundEvent } from '../core/evidence/batch.ts';
 import { play, principalOf, type Scene, textField } from '../core/evidence/play.ts';
@@ -13,7 +14,7 @@ import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.
 const USAGE = `Usage: sallyport replay SESSION [--speed N] [--json]
 
 Plays a recorded session: each statement, what was decided and by whom, and the masked rows that were released.
-SESSION may be shortened as long as it means one session.
+SESSION may be shortened as long as it means one session; \`latest\` is the newest one with statements.
 
   --speed N         keep the time between events, N times as fast; without it there is no waiting
   --evidence PATH   evidence to read instead of that of the data directory
@@ -45,7 +46,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
       await passed((monoUs - (beforeUs ?? monoUs)) / 1000 / speed);
       beforeUs = monoUs;
     }
-    io.stdout.write(values.json ? `${JSON.stringify(scene)}\n` : sceneText(scene));
+    io.stdout.write(values.json ? jsonLine(scene) : sceneText(scene));
   }
   if (recording.end === undefined) io.stderr.write('The session is still open.\n');
   else if (recording.end.abnormal) io.stderr.write(`The session ended abnormally: ${visibleText(recording.end.reason, false)}.\n`);

@@ -1,4 +1,5 @@
 // `sallyport serve`: the gateway on one machine, before your own targets.
+import { jsonLine } from './json-line.ts';
 import { resolve } from 'node:path';
 import { dataDirectory } from '../standalone/data-directory.ts';
 import { startMachine } from '../standalone/machine.ts';
@@ -26,7 +27,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   const stop = io.stopRequested();
   const machine = await startMachine({ configDir: resolve(values.config), dataDir, env: io.env, log: logTo(io, json) });
   const { postgres, api } = machine;
-  if (json) io.stdout.write(`${JSON.stringify({ event: 'ready', postgres, api, dataDir, pid: process.pid })}\n`);
+  if (json) io.stdout.write(jsonLine({ event: 'ready', postgres, api, dataDir, pid: process.pid }));
   else {
     io.stdout.write(
       `Sallyport is ready.\n  PostgreSQL clients  ${postgres.host}:${postgres.port}\n  API and console     ${api}\n  data                ${dataDir}\n`,
@@ -41,6 +42,6 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
 /** Messages of the gateway for the operator: lines on stderr, or JSON objects on stdout. */
 export function logTo(io: VerbIo, json: boolean): (line: string) => void {
   return json
-    ? (line) => io.stdout.write(`${JSON.stringify({ event: 'log', at: new Date().toISOString(), message: line })}\n`)
+    ? (line) => io.stdout.write(jsonLine({ event: 'log', at: new Date().toISOString(), message: line }))
     : (line) => io.stderr.write(`${new Date().toISOString()} ${line}\n`);
 }

@@ -1,4 +1,5 @@
 /** `sallyport sessions end`: ends one live session. Called by `sessions.ts`. */
+import { jsonLine } from './json-line.ts';
 import { gatewayClient } from './gateway-client.ts';
 import { EXIT, readArguments, UsageError, type VerbIo } from './verb.ts';
 
@@ -17,6 +18,6 @@ export async function endSession(args: readonly string[], io: VerbIo): Promise<n
   if (values.reason === undefined || values.reason === '')
     throw new UsageError('--reason is missing: the agent and the record must say why');
   await gatewayClient(values, io.env).post(`/v1/sessions/${encodeURIComponent(id)}/end`, { reason: values.reason });
-  io.stdout.write(values.json ? `${JSON.stringify({ ended: id })}\n` : `${id} was ended\n`);
+  io.stdout.write(values.json ? jsonLine({ ended: id }) : `${id} was ended\n`);
   return EXIT.fine;
 }

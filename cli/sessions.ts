@@ -1,4 +1,5 @@
 // `sallyport sessions`: what was recorded, from the evidence itself; `end` asks the running gateway.
+import { jsonLine } from './json-line.ts';
 import { visibleText } from '../core/approval/visible.ts';
 import type { FoundEvent } from '../core/evidence/batch.ts';
 import { principalOf, textField } from '../core/evidence/play.ts';
@@ -14,9 +15,14 @@ import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.
 const USAGE = `Usage: sallyport sessions [--json]
        sallyport sessions show ID [--json]
        sallyport sessions end ID --reason TEXT
+       sallyport sessions lock SUBJECT --reason TEXT
+       sallyport sessions unlock SUBJECT
+       sallyport sessions locks
 
 Lists the recorded sessions, newest last; shows one with its statements and decisions; or ends one that is open.
-ID may be shortened as long as it means one session.
+ID may be shortened as long as it means one session; \`latest\` is the newest one with statements.
+SUBJECT is an agent (corp/agent-7) or a person (alice@bank.example): its sessions end, and so do those of agents that it
+owns or that act for it, and no new ones open until it is unlocked.
 
   --evidence PATH   evidence to read instead of that of the data directory
   --data DIR        data directory (SALLYPORT_DATA, else .sallyport)
@@ -36,7 +42,10 @@ type Summary = {
 };
 
 async function run(args: readonly string[], io: VerbIo): Promise<number> {
-  if (args[0] === 'end') return (await import('./session-end.ts')).endSession(args.slice(1), io);
+  const [action = ''] = args;
+  if (action === 'end') return (await import('./session-end.ts')).endSession(args.slice(1), io);
+  if (action === 'lock' || action === 'unlock' || action === 'locks')
+    return (await import('./session-lock.ts')).lockSessions(action, args.slice(1), io);
   const { values, positionals } = readArguments({
     args: [...args],
     allowPositionals: true,
@@ -44,7 +53,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   });
   const [what, id, ...more] = positionals;
   if (more.length > 0 || (what !== undefined && (what !== 'show' || id === undefined))) {
-    throw new UsageError('sessions takes nothing, show ID, or end ID');
+    throw new UsageError('sessions takes nothing, show ID, end ID, lock SUBJECT, unlock SUBJECT, or locks');
   }
   const source = directorySource(evidenceDirectory(values.evidence ?? dataDirectory(values.data, io.env)));
   if (id !== undefined) {
@@ -56,7 +65,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
     summaries.push(summaryOf(recording, await firstEvent(source, recording)));
   }
   summaries.sort((a, b) => (a.startedAt < b.startedAt ? -1 : 1));
-  if (values.json) for (const summary of summaries) io.stdout.write(`${JSON.stringify(summary)}\n`);
+  if (values.json) for (const summary of summaries) io.stdout.write(jsonLine(summary));
   else io.stdout.write(summaries.length === 0 ? 'No session was recorded yet.\n' : table(summaries));
   return EXIT.fine;
 }
@@ -110,7 +119,7 @@ async function show(source: EvidenceSource, id: string, json: boolean, io: VerbI
     statements.push(...events.filter(({ type }) => type === 'statement.judged'));
   }
   if (json) {
-    io.stdout.write(`${JSON.stringify({ ...summary, statements })}\n`);
+    io.stdout.write(jsonLine({ ...summary, statements }));
     return;
   }
   const { session, state, principal, target, startedAt, endedAt, reason } = summary;

@@ -1,4 +1,5 @@
 // What comes back from the gateway, for people or for machines.
+import { jsonLine } from './json-line.ts';
 import { visibleText } from '../core/approval/visible.ts';
 import type { Complaint, RunEvents } from './sql-run.ts';
 import { resultTable, type ResultColumn } from './sql-table.ts';
@@ -40,7 +41,7 @@ export function tablePrinter(io: VerbIo): Printer {
 
 /** One JSON object a line, all on stdout. */
 export function jsonPrinter(io: VerbIo): Printer {
-  const line = (entry: Readonly<Record<string, unknown>>): void => void io.stdout.write(`${JSON.stringify(entry)}\n`);
+  const line = (entry: Readonly<Record<string, unknown>>): void => void io.stdout.write(jsonLine(entry));
   return {
     columns: (columns) => line({ columns: columns.map((column) => column.name) }),
     row: (row) => line({ row }),

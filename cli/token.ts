@@ -1,4 +1,5 @@
 /** `sallyport token`: a token for an agent, from the demo's own issuer. */
+import { jsonLine } from './json-line.ts';
 import { discover } from '../console/oidc-discovery.ts';
 import { isLoopback } from '../core/config/loopback.ts';
 import { readOperatorToken } from '../standalone/operator-token.ts';
@@ -44,7 +45,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   const asked = { principal, groups, ttlSeconds, ...(onBehalfOf === undefined ? {} : { onBehalfOf }) };
   const { token } = await askJson(`${issuer}/demo/tokens`, readOperatorToken(dataDir), asked);
   if (typeof token !== 'string') throw new GatewayRefused('the issuer’s answer is not understood: is it the demo’s?');
-  io.stdout.write(json ? `${JSON.stringify({ token })}\n` : `${token}\n`);
+  io.stdout.write(json ? jsonLine({ token }) : `${token}\n`);
   return EXIT.fine;
 }
 

@@ -1,4 +1,5 @@
 // `sallyport verify`: is the evidence intact, is it complete. Needs nothing but the files.
+import { jsonLine } from './json-line.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { visibleText } from '../core/approval/visible.ts';
 import { parseCheckpoint, trustedKey } from '../core/evidence/checkpoint.ts';
@@ -49,7 +50,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
     progress: (done, total) => progress.step(done, total),
   });
   progress.end();
-  io.stdout.write(values.json ? `${JSON.stringify({ path: root, ...result })}\n` : report(root, result));
+  io.stdout.write(values.json ? jsonLine({ path: root, ...result }) : report(root, result));
   return result.intact && result.complete ? EXIT.fine : EXIT.findings;
 }
 

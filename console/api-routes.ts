@@ -1,6 +1,7 @@
 /** The HTTP API under `/v1`. Bodies are JSON, keys that are not known are refused. */
 import { Hono, type Context } from 'hono';
 import { SallyportError } from '../core/errors.ts';
+import { personKey } from '../core/identity/person-key.ts';
 import { NO_APPROVAL, NOT_OPERATOR, refuseJson, type Refusal } from './answers.ts';
 import { approvalView } from './approval-view.ts';
 import type { BallotOutcome, ConsolePorts } from './ports.ts';
@@ -8,6 +9,7 @@ import type { BallotOutcome, ConsolePorts } from './ports.ts';
 const MAX_LISTED = 200;
 const MAX_REASON_CHARACTERS = 1_000;
 const MAX_TOKEN_CHARACTERS = 16_384;
+const MAX_SUBJECT_CHARACTERS = 600;
 
 /** Routes below `/v1`. */
 export function apiRoutes(ports: ConsolePorts): Hono {
@@ -60,6 +62,31 @@ export function apiRoutes(ports: ConsolePorts): Hono {
       : refuseJson(context, NO_SESSION);
   });
 
+  app.get('/locks', (context) => {
+    if (!isOperator(context)) return refuseJson(context, NOT_OPERATOR);
+    const locks = ports.locks.locks().map(({ lockedAtMs, ...lock }) => ({ ...lock, lockedAt: new Date(lockedAtMs).toISOString() }));
+    return context.json({ locks });
+  });
+
+  app.post('/locks', async (context) => {
+    if (!isOperator(context)) return refuseJson(context, NOT_OPERATOR);
+    const body = await jsonBody(context, ['subject', 'reason']);
+    if ('status' in body) return refuseJson(context, body);
+    const subject = lockSubject(body.fields['subject'] ?? '');
+    const reason = body.fields['reason'] ?? '';
+    if (subject === undefined) return refuseJson(context, badRequest('subject is neither a principal nor a person'));
+    if (reason === '' || reason.length > MAX_REASON_CHARACTERS) {
+      return refuseJson(context, badRequest('reason is missing or has more than 1000 characters'));
+    }
+    return context.json({ locked: subject, ended: ports.locks.lock(subject, 'operator', reason) });
+  });
+
+  app.delete('/locks/:subject', (context) => {
+    if (!isOperator(context)) return refuseJson(context, NOT_OPERATOR);
+    const subject = lockSubject(context.req.param('subject'));
+    return subject !== undefined && ports.locks.unlock(subject) ? context.json({ unlocked: subject }) : refuseJson(context, NO_LOCK);
+  });
+
   app.post('/sessions/:id/renew', async (context) => {
     const token = bearer(context);
     if (token === '' || token.length > MAX_TOKEN_CHARACTERS) return refuseJson(context, NO_TOKEN);
@@ -82,12 +109,25 @@ const NO_SESSION: Refusal = {
   message: 'No session with this id is live.',
   fix: 'List the live ones with `sallyport sessions`.',
 };
+const NO_LOCK: Refusal = {
+  status: 404,
+  code: 'lock-not-found',
+  message: 'Nothing is locked under this name.',
+  fix: 'List the locks with `sallyport sessions locks`.',
+};
 const NO_TOKEN: Refusal = {
   status: 401,
   code: 'token-refused',
   message: 'The session is not renewed.',
   fix: 'Send a fresh access token of the same principal as a bearer token.',
 };
+
+/** `corp/agent-7` as it stands; a person as every token's person is compared. */
+function lockSubject(given: string): string | undefined {
+  if (given.length > MAX_SUBJECT_CHARACTERS || /\p{C}/u.test(given)) return undefined;
+  const subject = given.includes('/') ? given.trim() : personKey(given);
+  return subject === '' ? undefined : subject;
+}
 
 function answerTo(context: Context, ports: ConsolePorts, outcome: BallotOutcome): Response {
   switch (outcome.kind) {

@@ -36,6 +36,17 @@ export interface SessionDirectory {
   end(id: string, by: string, reason: string): boolean;
 }
 
+/** A principal (`corp/agent-7`) or a person (`alice@bank.example`) that may have no sessions. */
+export type Lock = { readonly subject: string; readonly by: string; readonly reason: string; readonly lockedAtMs: number };
+
+export interface LockDirectory {
+  locks(): readonly Lock[];
+  /** Ends live sessions of the subject and those on its behalf, and keeps new ones from opening; how many were ended. */
+  lock(subject: string, by: string, reason: string): number;
+  /** False when it was not locked. */
+  unlock(subject: string): boolean;
+}
+
 export interface SessionRenewal {
   /** Takes up a fresh token of the same principal; when the session now ends. Throws SallyportError. */
   renew(sessionId: string, token: string): Promise<{ readonly expiresAtMs: number }>;
@@ -80,6 +91,7 @@ export type ConsolePorts = {
   readonly signIn: SignIn;
   readonly signInStore: SignInStore;
   readonly sessions: SessionDirectory;
+  readonly locks: LockDirectory;
   readonly renewal: SessionRenewal;
   /** Whether a bearer token is the operator's. */
   readonly isOperator: (presented: string) => boolean;

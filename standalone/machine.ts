@@ -189,6 +189,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         }),
         signInStore: new SqliteSignInStore(db, clock),
         sessions: control,
+        locks: control,
         renewal,
         isOperator,
         clock,

@@ -8,13 +8,14 @@ const COMPLAINT = 'Unsupported runtime.';
 
 /** Other warnings pass. */
 export async function loadOidcProvider(): Promise<OidcProvider> {
-  const { warn } = console;
-  console.warn = (...words: unknown[]): void => {
-    if (!words.some((word) => typeof word === 'string' && word.includes(COMPLAINT))) warn.apply(console, words);
+  const { console: terminal } = globalThis;
+  const warn = terminal.warn.bind(terminal);
+  terminal.warn = (...words: unknown[]): void => {
+    if (!words.some((word) => typeof word === 'string' && word.includes(COMPLAINT))) warn(...words);
   };
   try {
     return await import('oidc-provider');
   } finally {
-    console.warn = warn;
+    terminal.warn = warn;
   }
 }

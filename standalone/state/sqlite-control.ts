@@ -1,5 +1,5 @@
 /** Locks, ends and budgets on one machine. Locks and sums are in `state.db`; live sessions are this process's own. */
-import type { LiveSession, SessionDirectory } from '../../console/ports.ts';
+import type { LiveSession, Lock, LockDirectory, SessionDirectory } from '../../console/ports.ts';
 import { principalName, type Principal } from '../../core/principal.ts';
 import type { Budget } from '../../core/target.ts';
 import type { Control } from '../../proxy-task/ports.ts';
@@ -35,9 +35,9 @@ const MAX_WINDOWS = 10_000;
  * Budgets run in calendar hours and days of UTC, so that everyone can say when they renew. Budgets per session are the
  * session's own to count. One per data directory.
  */
-export class SqliteControl implements Control, SessionDirectory {
+export class SqliteControl implements Control, SessionDirectory, LockDirectory {
   readonly #ports: ControlPorts;
-  readonly #locks = new Map<string, { readonly by: string; readonly reason: string }>();
+  readonly #locks = new Map<string, Lock>();
   readonly #watched = new Map<string, Watched>();
   readonly #windows = new Map<string, Window>();
   readonly #unsaved = new Set<Window>();
@@ -45,8 +45,14 @@ export class SqliteControl implements Control, SessionDirectory {
 
   constructor(ports: ControlPorts) {
     this.#ports = ports;
-    for (const row of ports.db.prepare('SELECT subject, locked_by, reason FROM control_lock').all()) {
-      this.#locks.set(textColumn(row, 'subject'), { by: textColumn(row, 'locked_by'), reason: textColumn(row, 'reason') });
+    for (const row of ports.db.prepare('SELECT subject, locked_by, reason, locked_at FROM control_lock').all()) {
+      const subject = textColumn(row, 'subject');
+      this.#locks.set(subject, {
+        subject,
+        by: textColumn(row, 'locked_by'),
+        reason: textColumn(row, 'reason'),
+        lockedAtMs: numberColumn(row, 'locked_at'),
+      });
     }
   }
 
@@ -92,18 +98,22 @@ export class SqliteControl implements Control, SessionDirectory {
     return watched !== undefined && this.#end(watched, by, reason);
   }
 
+  locks(): readonly Lock[] {
+    return [...this.#locks.values()];
+  }
+
   /**
    * Locks a principal (`corp/agent-7`) or a person (`alice@bank.example`): no new sessions for it or on its behalf, and
    * the live ones end. On disk before the first of them is told.
    */
-  lock(subject: string, by: string, reason: string): void {
+  lock(subject: string, by: string, reason: string): number {
+    const lockedAtMs = this.#ports.clock.now();
     this.#ports.db
       .prepare('INSERT OR REPLACE INTO control_lock (subject, locked_by, reason, locked_at) VALUES (?, ?, ?, ?)')
-      .run(subject, by, reason, this.#ports.clock.now());
-    this.#locks.set(subject, { by, reason });
-    for (const watched of this.#watched.values()) {
-      if (subjectsOf(watched.principal).includes(subject)) this.#end(watched, by, reason);
-    }
+      .run(subject, by, reason, lockedAtMs);
+    this.#locks.set(subject, { subject, by, reason, lockedAtMs });
+    const theirs = [...this.#watched.values()].filter(({ principal }) => subjectsOf(principal).includes(subject));
+    return theirs.filter((watched) => this.#end(watched, by, reason)).length;
   }
 
   /** False when it was not locked. */
@@ -170,7 +180,7 @@ export class SqliteControl implements Control, SessionDirectory {
     return true;
   }
 
-  #lockOf(principal: Principal): { readonly by: string; readonly reason: string } | undefined {
+  #lockOf(principal: Principal): Lock | undefined {
     for (const subject of subjectsOf(principal)) {
       const lock = this.#locks.get(subject);
       if (lock !== undefined) return lock;

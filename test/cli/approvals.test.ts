@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { followDemoSignIn, signInAtDemo, signInWithBrowser } from '../../cli/approver-sign-in.ts';
 import { verb as approvals } from '../../cli/approvals.ts';
 import { endSession } from '../../cli/session-end.ts';
+import { verb as sessions } from '../../cli/sessions.ts';
 import { verb as token } from '../../cli/token.ts';
 import type { ApprovalRequest } from '../../core/approval/approval.ts';
 import { ensureOperatorToken } from '../../standalone/operator-token.ts';
@@ -70,6 +71,20 @@ describe('sallyport approvals', () => {
       state: 'approved',
       votes: [{ person: 'dana@bank.example', reason: 'ok' }],
     });
+  });
+
+  test('latest is the newest that waits', async () => {
+    const newer = { ...request, id: `${request.id}_newer`, requestedAtMs: request.requestedAtMs + 1 };
+    await running.gate.request(newer);
+    expect(await approvals.run(['show', 'latest', '--json'], io)).toBe(0);
+    expect(JSON.parse(io.written.stdout)).toMatchObject({ id: newer.id });
+    await approvals.run(['reject', 'latest', '--as', 'dana@bank.example'], io);
+    expect(await running.gate.read(newer.id)).toMatchObject({ state: 'rejected' });
+    await approvals.run(['approve', 'latest', '--as', 'dana@bank.example'], io);
+    expect(await stateOf()).toBe('approved');
+    for (const { state, request: each } of await running.gate.list({ open: true, limit: 200 }))
+      if (state === 'pending') await running.gate.withdraw(each.id, 'to leave none');
+    await expect(approvals.run(['approve', 'latest', '--as', 'dana@bank.example'], io)).rejects.toThrow('nothing waits');
   });
 
   test('show says until when an approval can be used, and what became of it', async () => {
@@ -226,6 +241,30 @@ describe('sallyport sessions end', () => {
     expect(ends).toEqual(['strange']);
     await expect(endSession(['s-5', '--reason', 'strange'], io)).rejects.toThrow('No session');
     await expect(endSession(['s-5'], io)).rejects.toMatchObject({ code: 'usage' });
+  });
+});
+
+describe('sallyport sessions lock', () => {
+  test('a locked agent is listed until it is unlocked', async () => {
+    expect(await sessions.run(['lock', 'demo/agent-7', '--reason', 'strange\u202e'], io)).toBe(0);
+    expect(io.written.stdout).toBe('demo/agent-7 is locked; 0 live sessions were ended\n');
+    expect(running.control.refusal({ issuer: 'demo', agent: 'agent-7', groups: [], expiresAtMs: 0 })).toContain('strange');
+    await sessions.run(['locks'], io);
+    expect(io.written.stdout).toContain('by operator: strange\\u{202e}\n');
+    expect(await sessions.run(['unlock', 'demo/agent-7'], io)).toBe(0);
+    expect(running.control.locks()).toEqual([]);
+    await expect(sessions.run(['unlock', 'demo/agent-7'], io)).rejects.toThrow('Nothing is locked');
+  });
+
+  test.each([
+    [['lock']],
+    [['lock', 'a']],
+    [['lock', 'a', 'b', '--reason', 'x']],
+    [['unlock']],
+    [['unlock', 'a', '--reason', 'x']],
+    [['locks', 'a']],
+  ])('%j is wrong usage', async (words) => {
+    await expect(sessions.run(words, io)).rejects.toMatchObject({ code: 'usage' });
   });
 });
 

@@ -29,7 +29,7 @@ function edit(file: string, from: string, to: string): void {
 test('the bank’s configuration is fine, without any variable set', async () => {
   expect(await run(['check', '--config', directory])).toMatchObject({
     status: 0,
-    stdout: expect.stringMatching(/^b-[0-9a-f]{16} is fine: 1 targets/),
+    stdout: expect.stringMatching(/^b-[0-9a-f]{16} is fine: 1 target, 1 issuer, /),
   });
 });
 

@@ -92,6 +92,14 @@ describe('sallyport sessions', () => {
     expect(stdout).not.toContain('\u001b');
   });
 
+  test('latest is the newest session with a statement', async () => {
+    expect((await ran(sessions, 'show', 'latest')).stdout).toContain('s_first');
+    expect((await ran(replay, 'latest')).stdout).toContain('s_first');
+    const empty = temporaryDirectory();
+    startRecorder(empty, 'w1');
+    await expect(ran(sessions, 'show', 'latest', '--data', empty)).rejects.toMatchObject({ code: 'session-not-found' });
+  });
+
   test('refuses an id that no session or several have', async () => {
     await expect(ran(sessions, 'show', 's_')).rejects.toThrow('2 sessions start with s_');
     await expect(ran(sessions, 'show', 'x')).rejects.toThrow('no session x');

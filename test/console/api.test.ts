@@ -183,6 +183,58 @@ describe('sessions', () => {
   });
 });
 
+describe('locks', () => {
+  const remove = (subject: string, headers: Readonly<Record<string, string>> = operator()) =>
+    fetch(`${running.url}/v1/locks/${encodeURIComponent(subject)}`, { method: 'DELETE', headers });
+
+  test('are for the operator only', async () => {
+    expect((await call('/v1/locks')).status).toBe(401);
+    expect((await call('/v1/locks', { subject: 'demo/agent-7', reason: 'x' })).status).toBe(401);
+    expect((await remove('demo/agent-7', {})).status).toBe(401);
+    expect(running.control.locks()).toEqual([]);
+  });
+
+  test('a locked agent’s sessions end with the reason, others live on, and an unlock is for the same name', async () => {
+    const ends: string[] = [];
+    for (const agent of ['agent-7', 'agent-8']) {
+      const principal = { issuer: 'demo', agent, groups: [], expiresAtMs: 0 };
+      running.control.watch({ id: `s-${agent}`, principal }, (by, reason) => ends.push(`${agent} ${by}: ${reason}`));
+    }
+    const locked = await call('/v1/locks', { subject: 'demo/agent-7', reason: 'strange' }, operator());
+    expect(locked).toEqual({ status: 200, answer: { locked: 'demo/agent-7', ended: 1 } });
+    expect(ends).toEqual(['agent-7 operator: strange']);
+    expect((await call('/v1/locks', undefined, operator())).answer).toMatchObject({
+      locks: [{ subject: 'demo/agent-7', by: 'operator', reason: 'strange' }],
+    });
+    expect((await remove('demo/agent-8')).status).toBe(404);
+    expect(await (await remove('demo/agent-7')).json()).toEqual({ unlocked: 'demo/agent-7' });
+    expect((await remove('demo/agent-7')).status).toBe(404);
+  });
+
+  test('a person is locked however the address is written', async () => {
+    const principal = { issuer: 'demo', agent: 'agent-7', human: 'alice@bank.example', groups: [], expiresAtMs: 0 };
+    await call('/v1/locks', { subject: ' Alice@BANK.example', reason: 'left' }, operator());
+    expect(running.control.refusal(principal)).toBe('locked by operator: left');
+    expect((await remove('ALICE@bank.example')).status).toBe(200);
+    expect(running.control.refusal(principal)).toBeUndefined();
+  });
+
+  test.each([
+    { subject: '', reason: 'x' },
+    { subject: '  ', reason: 'x' },
+    { subject: 'demo/agent\u0000', reason: 'x' },
+    { subject: 'a'.repeat(601), reason: 'x' },
+    { subject: 'demo/agent-7' },
+    { subject: 'demo/agent-7', reason: '' },
+    { subject: 'demo/agent-7', reason: 'r'.repeat(1001) },
+    { subject: 'demo/agent-7', reason: 'x', by: 'alice' },
+    { subject: ['demo/agent-7'], reason: 'x' },
+  ])('%j is not understood', async (body) => {
+    expect((await call('/v1/locks', body, operator())).status).toBe(400);
+    expect(running.control.locks()).toEqual([]);
+  });
+});
+
 describe('the listener', () => {
   test('a name that is not the console’s own is refused, so that rebinding it to loopback reads nothing', async () => {
     const status = await new Promise<number | undefined>((resolve, reject) => {

@@ -15,6 +15,7 @@ function portsAt(url: string): Omit<ConsolePorts, 'alsoHosts'> {
     signIn: { start: never, finish: never },
     signInStore: { putFlow: never, takeFlow: never, putSession: never, readSession: never, dropSession: never },
     sessions: { list: () => [], end: () => false },
+    locks: { locks: () => [], lock: () => 0, unlock: () => false },
     renewal: { renew: never },
     isOperator: () => false,
     clock: { now: () => 0 },

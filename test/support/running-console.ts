@@ -61,6 +61,7 @@ export async function startConsole(): Promise<RunningConsole> {
     signIn: oidcSignIn({ issuer: issuer.url, clientId: CONSOLE_CLIENT, redirectUri: `${url}/sign-in/callback` }),
     signInStore: new SqliteSignInStore(db, clock),
     sessions: control,
+    locks: control,
     renewal: {
       renew: async (session, token) => {
         if (session !== 's-1' || token !== 'fresh') throw new RenewalRefused('no');
