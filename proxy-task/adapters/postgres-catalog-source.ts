@@ -70,6 +70,11 @@ export class PostgresCatalogSource {
     return this.#snapshot.catalog;
   }
 
+  /** What the fingerprint query answered for that snapshot: whoever gets another answer sees another catalog. */
+  fingerprint(): string {
+    return this.#snapshot?.fingerprint ?? '';
+  }
+
   /**
    * Resolves with a snapshot that holds everything committed before this call; the same object as before when nothing
    * changed. Rejects with CatalogUnavailable. Calls that come while one is running share the next one.

@@ -60,11 +60,14 @@ export type TextJudgement =
   /** The name of a prepared statement in it is not confirmed yet: ask again when the target has answered. */
   | { readonly kind: 'unconfirmed' };
 
+/** The text that a prepared statement was made from: of Parse the statement itself, of SQL the whole PREPARE. */
+export type PreparedText = { readonly text: string; readonly fromSql: boolean };
+
 /** What SQL names of prepared statements and cursors mean now. */
 export interface NameLookup {
   prepared(
     name: string,
-  ): { readonly kind: 'known'; readonly text: string } | { readonly kind: 'unknown' } | { readonly kind: 'unconfirmed' };
+  ): { readonly kind: 'known'; readonly body: PreparedText } | { readonly kind: 'unknown' } | { readonly kind: 'unconfirmed' };
   cursor(name: string): readonly OutputColumn[] | undefined;
 }
 
@@ -99,7 +102,8 @@ export class StatementJudge {
   #view: View;
   #sensitive: ReadonlySet<ColumnKey>;
   #readings = new Map<string, ReturnType<ReadSql>>();
-  #judged = new Map<string, TextJudgement & { kind: 'judged' }>();
+  /** One cache each for every combination of `inTransaction` and `unsettled`: a key put together per call would be hashed again. */
+  #judged = newCaches();
 
   constructor(options: JudgeOptions, view: View) {
     this.#options = options;
@@ -116,7 +120,7 @@ export class StatementJudge {
     this.#view = view;
     this.#sensitive = sensitiveOf(view);
     this.#readings = new Map();
-    this.#judged = new Map();
+    this.#judged = newCaches();
   }
 
   /**
@@ -124,12 +128,11 @@ export class StatementJudge {
    * has changed the catalog without committing: names may mean something that no snapshot shows.
    */
   judge(text: string, inTransaction: boolean, unsettled: boolean, names: NameLookup, parsed?: Parsed): TextJudgement {
-    const key = `${inTransaction ? 'T' : 'I'}${unsettled ? 'U' : '-'}${text}`;
-    const known = this.#judged.get(key);
+    const cache = this.#judged[(inTransaction ? 1 : 0) + (unsettled ? 2 : 0)] ?? new Map();
+    const known = cache.get(text);
     if (known !== undefined) return known;
     const reading = this.#read(text, parsed);
     if (reading.kind === 'unjudgeable') return reading;
-    const local = new Map<string, string>();
     const statements: JudgedStatement[] = [];
     let cacheable = text.length <= MAX_CACHED_TEXT_LENGTH;
     for (const statement of reading.statements) {
@@ -138,24 +141,32 @@ export class StatementJudge {
       let body: JudgedStatement | undefined;
       let bodyText: string | undefined;
       if (execute !== undefined) {
-        bodyText = local.get(execute.name);
-        if (bodyText === undefined) {
-          const found = names.prepared(execute.name);
-          if (found.kind === 'unconfirmed') return found;
-          if (found.kind === 'known') bodyText = found.text;
-        }
-        if (bodyText !== undefined) {
-          const judged = this.judge(bodyText, inTransaction, unsettled, names);
+        const found = names.prepared(execute.name);
+        if (found.kind === 'unconfirmed') return found;
+        if (found.kind === 'known') {
+          bodyText = found.body.text;
+          const judged = this.judgePrepared(found.body, inTransaction, unsettled, names);
           if (judged.kind !== 'judged') return judged;
           body = judged.statements[0];
         }
       }
-      if (prepare !== undefined) local.set(prepare.name, prepare.bodyText);
       statements.push(this.#decide(statement, inTransaction, unsettled, names, body, bodyText));
     }
     const judgement = { kind: 'judged', statements, verdict: strictest(statements) } as const;
-    if (cacheable) remember(this.#judged, key, judgement);
+    if (cacheable) remember(cache, text, judgement);
     return judgement;
+  }
+
+  /** Judges what a prepared statement would run now. */
+  judgePrepared(prepared: PreparedText, inTransaction: boolean, unsettled: boolean, names: NameLookup, parsed?: Parsed): TextJudgement {
+    if (!prepared.fromSql) return this.judge(prepared.text, inTransaction, unsettled, names, parsed);
+    const reading = this.#read(prepared.text, parsed);
+    if (reading.kind === 'unjudgeable') return reading;
+    const body = reading.statements[0]?.control.prepare?.body;
+    if (body === undefined || reading.statements.length !== 1)
+      return { kind: 'unjudgeable', reason: 'the prepared statement is not understood' };
+    const judged = this.#decide(body, inTransaction, unsettled, names, undefined, undefined);
+    return { kind: 'judged', statements: [judged], verdict: judged.verdict };
   }
 
   #read(text: string, parsed: Parsed | undefined): ReturnType<ReadSql> {
@@ -264,6 +275,12 @@ function writeUse(write: SensitiveWrite, use: string, allowed: string): Sensitiv
 
 function sensitiveOf(view: View): ReadonlySet<ColumnKey> {
   return new Set(view.masks.keys());
+}
+
+type JudgedTexts = Map<string, TextJudgement & { kind: 'judged' }>;
+
+function newCaches(): readonly JudgedTexts[] {
+  return [new Map(), new Map(), new Map(), new Map()];
 }
 
 function remember<V>(cache: Map<string, V>, key: string, value: V): void {

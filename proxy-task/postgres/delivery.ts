@@ -17,7 +17,7 @@ import { encodeQuery } from './messages/query.ts';
 import { decodeReadyForQuery } from './messages/ready-for-query.ts';
 import { decodeRowDescription } from './messages/row-description.ts';
 import { budgetUsedUp, capHit, encodeRefusal, reconnect, type Refusal } from './refusal.ts';
-import { RowRelease } from './row-release.ts';
+import { RowRelease, RowReleases } from './row-release.ts';
 import type { DescribeSubject, StatementRun } from './run.ts';
 import { ClaimOutcomes } from './claim-outcomes.ts';
 import { PINNED_PARAMETERS } from './upstream.ts';
@@ -35,6 +35,7 @@ export class Delivery {
   readonly #session: LiveSession;
   readonly #freshness: Freshness;
   readonly #outcomes: ClaimOutcomes;
+  readonly #releases: RowReleases;
   readonly #cancel: () => void;
   /** Rows in hand: neighbouring DataRow or CopyData messages of one run in one buffer. */
   #run: StatementRun | undefined;
@@ -52,6 +53,7 @@ export class Delivery {
   constructor(session: LiveSession, freshness: Freshness, cancel: () => void, runEnded: (run: StatementRun) => void) {
     this.#session = session;
     this.#freshness = freshness;
+    this.#releases = new RowReleases(session);
     this.#outcomes = new ClaimOutcomes(session.gate, session.clock);
     this.#cancel = cancel;
     this.#runEnded = runEnded;
@@ -85,7 +87,7 @@ export class Delivery {
         this.#freshness.takeRow(decodeDataRow(buffer, start, end)[0]?.toString('utf8') ?? '');
         return;
       case 'ownDone':
-        this.#freshness.stateRead();
+        this.#freshness.answered();
         return;
       case 'described':
         this.#described(reaction.subject, reaction.statement, reaction.rows, buffer, start, end);
@@ -140,8 +142,8 @@ export class Delivery {
     this.#buffer = undefined;
     if (run.capped !== undefined || this.#spoiled) return;
     const session = this.#session;
-    run.release ??= buffer[from] === COPY_DATA ? RowRelease.ofCopy(session, run) : RowRelease.ofRows(session, run);
-    const released = run.release.apply(buffer, from, to);
+    run.release ??= buffer[from] === COPY_DATA ? RowRelease.ofCopy(session, run) : this.#releases.ofRows(run);
+    const released = run.release.apply(buffer, from, to, session.toClient);
     run.detected += released.detected;
     if (run.maxRows !== undefined) {
       // Nobody sees a row before it is known that there are not too many.
@@ -207,7 +209,7 @@ export class Delivery {
   }
 
   #copyDone(run: StatementRun): void {
-    const rest = run.release?.finish();
+    const rest = run.release?.finish(this.#session.toClient);
     if (rest === undefined || run.capped !== undefined) return;
     run.detected += rest.detected;
     this.#session.recorder.appendContent(rest.buffer, rest.start, rest.end);
@@ -330,8 +332,9 @@ export class Delivery {
       portals.forget(() => false);
       cursors.forget((_name, cursor) => cursor.hold);
       if (stale.touched) {
-        stale.touched = false;
         stale.state = true;
+        // What is still owed may be a later transaction that changed them too.
+        stale.touched = !machine.drained;
       }
     }
     if (this.#spoiled && machine.status === 'T') {

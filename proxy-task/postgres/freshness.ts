@@ -3,6 +3,7 @@
  * this looks at what has changed since the last one: the bundle, the catalog, the session's own state. What must be read
  * is read on the spot, in order with the client's messages, while those wait.
  */
+import { CATALOG_FINGERPRINT } from '../../core/statement/sql/catalog-fingerprint.ts';
 import { buildSessionState, stateQuery } from '../../core/statement/sql/state-query.ts';
 import type { SessionState } from '../../core/statement/sql/session-state.ts';
 import type { View } from '../pipeline/authorize.ts';
@@ -24,8 +25,10 @@ export class Freshness {
   readonly #ownName: string;
   #reading = false;
   #refreshing = false;
-  #flushed = false;
+  /** What had been sent when the last Flush was. */
+  #flushedAt = -1;
   #row = '';
+  #onAnswer: (answer: string) => void = () => undefined;
 
   constructor(session: LiveSession, bundles: BundleSource, ownName: string) {
     this.#session = session;
@@ -47,8 +50,12 @@ export class Freshness {
           this.#refreshCatalog();
           return false;
         }
+        if (stale.catalog && !stale.unsettled) {
+          this.#ask(CATALOG_FINGERPRINT, (fingerprint) => this.#compareCatalogs(fingerprint));
+          return false;
+        }
         if (stale.state) {
-          this.#readState();
+          this.#ask(stateQuery(), (answer) => this.#takeState(answer));
           return false;
         }
       }
@@ -58,7 +65,8 @@ export class Freshness {
 
   /** Whether names may mean something that no snapshot shows: DDL whose transaction is still open. */
   get unsettled(): boolean {
-    return this.#session.stale.catalog;
+    const { catalog, unsettled } = this.#session.stale;
+    return catalog && unsettled;
   }
 
   /** Whether what was judged under this view may still be released: its rules are in force. */
@@ -69,12 +77,9 @@ export class Freshness {
   /** True when the target owes nothing. Otherwise it is asked to answer what it holds back, and `wake` follows. */
   drained(): boolean {
     const { machine, toTarget } = this.#session;
-    if (machine.drained) {
-      this.#flushed = false;
-      return true;
-    }
-    if (machine.open && !this.#flushed) {
-      this.#flushed = true;
+    if (machine.drained) return true;
+    if (machine.open && this.#flushedAt !== machine.sentCount) {
+      this.#flushedAt = machine.sentCount;
       toTarget.addMessage(encodeFlush());
     }
     return false;
@@ -86,22 +91,54 @@ export class Freshness {
   }
 
   /** Our own Execute is complete. */
-  stateRead(): void {
-    const { stale, judge } = this.#session;
+  answered(): void {
+    const answer = this.#row;
     this.#reading = false;
-    stale.state = false;
-    const state = buildSessionState(this.#row, judge.view.catalog);
     this.#row = '';
+    this.#onAnswer(answer);
+  }
+
+  #takeState(answer: string): void {
+    const { stale, judge } = this.#session;
+    stale.state = false;
+    const state = buildSessionState(answer, judge.view.catalog);
     if (stale.names) this.#compareNames(state);
     if (state.version !== judge.view.state.version) judge.adopt({ ...judge.view, state });
   }
 
-  #readState(): void {
+  /** Inside a transaction: code ran that may have changed the catalog, where only this session can see it. */
+  #compareCatalogs(own: string): void {
+    const session = this.#session;
+    const { stale } = session;
+    const { catalogSource } = session.runtime;
+    const settle = (): void => {
+      if (own === catalogSource.fingerprint()) stale.catalog = false;
+      else stale.unsettled = true;
+    };
+    if (own === catalogSource.fingerprint()) {
+      settle();
+      return;
+    }
+    // Others may have committed DDL since our snapshot: then that is the difference.
+    this.#refreshing = true;
+    catalogSource.refresh().then(
+      () => {
+        this.#refreshing = false;
+        settle();
+        session.wake();
+      },
+      () => session.end(closedTarget(session.target.name), 'the catalog could not be read', true),
+    );
+  }
+
+  /** Runs a query of our own on the session's connection, in order with everything else: one row, one column. */
+  #ask(sql: string, onAnswer: (answer: string) => void): void {
     const { machine, toTarget } = this.#session;
     this.#reading = true;
+    this.#onAnswer = onAnswer;
     const midPipeline = machine.open;
     const name = this.#ownName;
-    toTarget.addMessage(encodeParse({ statement: name, sql: stateQuery() }));
+    toTarget.addMessage(encodeParse({ statement: name, sql }));
     toTarget.addMessage(encodeBind({ portal: name, statement: name, parameters: [] }));
     toTarget.addMessage(encodeExecute({ portal: name, maxRows: 0 }));
     toTarget.addMessage(encodeClose({ kind: 'portal', name }));

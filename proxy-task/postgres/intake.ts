@@ -210,7 +210,7 @@ export class Intake {
     if (maxRows !== undefined && judgement.statements.length > 1) {
       return this.#refuseSimple(unjudgeable('a cap of affected rows holds for one statement: send each alone'));
     }
-    const runs = judgement.statements.map((judged) => this.#start(judged, sql, approval));
+    const runs = judgement.statements.map((judged) => this.#start(judged, approval));
     // A simple Query drops the unnamed statement and portal (exec_simple_query).
     const dropUnnamed = bookChange(statements, statements.propose({ kind: 'delete', name: '', segment: machine.segment }));
     const dropPortal = bookChange(portals, portals.propose({ kind: 'delete', name: '', segment: machine.segment }));
@@ -258,7 +258,7 @@ export class Intake {
       this.#record.refused(judgement.statements, parse.sql, 'extended', refusal);
       return this.#refuseExtended(refusal);
     }
-    const prepared: Prepared = { text: parse.sql, parameterTypes: parse.parameterTypes, source: parse.sql };
+    const prepared: Prepared = { text: parse.sql, fromSql: false, parameterTypes: parse.parameterTypes, source: parse.sql };
     const change = statements.propose({ kind: 'set', name: parse.statement, body: prepared, segment: machine.segment });
     machine.sent({ kind: 'parse', change: bookChange(statements, change) });
     const setting = gatewaySetting(judgement);
@@ -277,7 +277,7 @@ export class Intake {
     if (found.kind === 'unconfirmed') return false;
     if (found.kind === 'unknown') return this.#refuseExtended(noSuchName('statement', bind.statement));
     const prepared = found.body;
-    const judgement = this.#judge(prepared.text);
+    const judgement = this.#judge(prepared.text, prepared.fromSql);
     if (judgement === WAIT) return false;
     if (judgement.kind === 'unjudgeable') return this.#refuseExtended(unjudgeable(judgement.reason, judgement.atByte));
     const judged = judgement.statements[0];
@@ -301,7 +301,7 @@ export class Intake {
       });
       return this.#forwardBind(bind.portal, empty, buffer, start, end);
     }
-    const run = this.#start(judged, prepared.text, approval, prepared, bind.resultFormats);
+    const run = this.#start(judged, approval, prepared, bind.resultFormats);
     this.#record.sent(run, prepared.text, 'extended', parameters);
     run.columns = prepared.columns === undefined ? undefined : withFormats(prepared.columns, bind.resultFormats);
     this.#forwardBind(bind.portal, run, buffer, start, end);
@@ -407,7 +407,7 @@ export class Intake {
   }
 
   /** Judges a text, once all it rests on is fresh. */
-  #judge(sql: string): (TextJudgement & { kind: 'judged' | 'unjudgeable' }) | typeof WAIT {
+  #judge(sql: string, fromSql = false): (TextJudgement & { kind: 'judged' | 'unjudgeable' }) | typeof WAIT {
     const { runtime, judge, machine } = this.#session;
     if (sql.length > LONG_TEXT && this.#memo.parsed === undefined) {
       const memo = this.#memo;
@@ -423,7 +423,13 @@ export class Intake {
     if (!this.#freshness.ensure()) return WAIT;
     if (!this.#statusKnown()) return WAIT;
     const inTransaction = machine.status !== 'I' || machine.open;
-    const judgement = judge.judge(sql, inTransaction, this.#freshness.unsettled, this.#names(), this.#memo.parsed);
+    const judgement = judge.judgePrepared(
+      { text: sql, fromSql },
+      inTransaction,
+      this.#freshness.unsettled,
+      this.#names(),
+      this.#memo.parsed,
+    );
     if (judgement.kind === 'unconfirmed') {
       // Someone else's change of a name is on its way: its answer wakes us.
       if (machine.drained) throw new Error('a name is unconfirmed although nothing is owed');
@@ -444,7 +450,7 @@ export class Intake {
     return {
       prepared: (name) => {
         const found = statements.lookup(name, machine.segment);
-        return found.kind === 'known' ? { kind: 'known', text: found.body.text } : found;
+        return found;
       },
       cursor: (name) => {
         const found = cursors.lookup(name, machine.segment);
@@ -513,7 +519,7 @@ export class Intake {
   }
 
   /** Registers what the statement's success will change, and what must be read again after it. */
-  #start(judged: JudgedStatement, sql: string, approval: Cleared, prepared?: Prepared, resultFormats?: readonly (0 | 1)[]): StatementRun {
+  #start(judged: JudgedStatement, approval: Cleared, prepared?: Prepared, resultFormats?: readonly (0 | 1)[]): StatementRun {
     const { machine, statements, cursors, stale, clock, settings } = this.#session;
     const session = this.#session;
     session.statementCount += 1;
@@ -530,7 +536,7 @@ export class Intake {
     const { control } = judged.reading;
     const segment = machine.segment;
     if (control.prepare !== undefined) {
-      const body: Prepared = { text: control.prepare.bodyText, parameterTypes: [], source: sql };
+      const body: Prepared = { text: control.prepare.bodyText, fromSql: true, parameterTypes: [], source: control.prepare.bodyText };
       run.changes.push(bookChange(statements, statements.propose({ kind: 'set', name: control.prepare.name, body, segment })));
     }
     if (control.deallocate !== undefined) {
@@ -571,7 +577,10 @@ export class Intake {
       stale.touched = true;
     }
     if (judged.facts.opaque) stale.names = true;
-    if (control.dirtiesCatalog) stale.catalog = true;
+    if (control.dirtiesCatalog) {
+      stale.catalog = true;
+      stale.unsettled = false;
+    }
     if (!judged.plainRead) this.#durable = true;
     if (control.copy?.direction === 'in') this.#copyAwaited = run;
     return run;

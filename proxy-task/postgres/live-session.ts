@@ -76,6 +76,8 @@ export type Staleness = {
   touched: boolean;
   /** DDL was sent; in a transaction it stays unsettled until that ends. */
   catalog: boolean;
+  /** The session itself was asked, in its transaction: it does see another catalog than everyone else. */
+  unsettled: boolean;
   /** Code ran that may have changed the names of prepared statements behind our back. */
   names: boolean;
 };

@@ -8,8 +8,9 @@ import type { BookChange, Run } from './session-machine.ts';
 
 /** What a name of a prepared statement stands for. */
 export type Prepared = {
-  /** The SQL that runs: for SQL PREPARE, the text of its body. */
+  /** Of Parse, the SQL that runs; of SQL PREPARE, that whole statement. */
   readonly text: string;
+  readonly fromSql: boolean;
   /** As declared in Parse; empty for SQL PREPARE. */
   readonly parameterTypes: readonly number[];
   /** As pg_prepared_statements shows it. */

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { SessionRecorder } from '../../core/evidence/recorder.ts';
+import type { ByteSink } from '../../core/masking/byte-sink.ts';
 import type { DetectorSet } from '../../core/masking/detectors.ts';
 import type { VerifyIdToken } from '../../core/approval/votes.ts';
 import { SallyportError } from '../../core/errors.ts';
@@ -17,7 +18,7 @@ import { Intake } from './intake.ts';
 import type { Cursor, GatewaySettings, LiveSession, SessionKeys, Staleness } from './live-session.ts';
 import { MalformedMessage } from './messages/malformed-message.ts';
 import { encodeTerminate } from './messages/bodiless.ts';
-import { Outbox } from './outbox.ts';
+import { Outbox, type Outgoing } from './outbox.ts';
 import { NameBook } from './prepared.ts';
 import {
   encodeRefusal,
@@ -30,10 +31,12 @@ import {
 } from './refusal.ts';
 import type { DescribeSubject, Prepared, StatementRun } from './run.ts';
 import { SessionMachine } from './session-machine.ts';
+import type { SinkPool } from './sink-pool.ts';
 import { endSocket } from './socket-ending.ts';
 import type { TargetRuntime } from './target-runtime.ts';
 import type { Upstream } from './upstream.ts';
 
+const EMPTY = Buffer.alloc(0);
 /** What a client may send ahead while one of its messages waits; beyond it the socket is not read. */
 const MAX_AHEAD_BYTES = 1024 * 1024;
 /** How long an orphaned execution may take to tell its outcome after the client has gone. */
@@ -62,6 +65,7 @@ export type SessionOptions = {
   readonly upstream: Upstream;
   /** The process-wide read buffer, when the upstream reads into it. */
   readonly sharedBuffer: Buffer | undefined;
+  readonly sinks: SinkPool;
   readonly cancelUpstream: () => Promise<void>;
   readonly onClosed: () => void;
   /** A bug: told to the operator's log, never to the client. */
@@ -87,9 +91,9 @@ export class PostgresSession implements LiveSession {
   readonly keys: SessionKeys;
   readonly settings: GatewaySettings;
   readonly toTarget = new Outbox();
-  readonly toClient = new Outbox();
+  readonly toClient: Outbox;
   readonly failingStatement = `sallyport refused ${randomBytes(12).toString('hex')}`;
-  readonly stale: Staleness = { state: true, touched: false, catalog: false, names: false };
+  readonly stale: Staleness = { state: true, touched: false, catalog: false, unsettled: false, names: false };
   statementCount = 0;
   releasedRows = 0;
   releasedBytes = 0;
@@ -137,6 +141,7 @@ export class PostgresSession implements LiveSession {
     this.clock = options.clock;
     this.keys = options.keys;
     this.settings = options.settings;
+    this.toClient = new Outbox(options.sinks);
     this.#client = options.client;
     this.#upstream = options.upstream;
     this.#expiresAtMs = options.principal.expiresAtMs;
@@ -240,14 +245,14 @@ export class PostgresSession implements LiveSession {
 
   flushToClient(): void {
     if (this.#inTargetChunk) return;
-    const pieces = this.toClient.take(this.#options.sharedBuffer);
+    const outgoing = this.toClient.take(this.#options.sharedBuffer);
     const telling = this.#delivery.outcomes.awaitsDelivery;
     this.recorder.flush('written', (error) => {
       if (error !== undefined) {
         this.#recorderFailed();
         return;
       }
-      if (pieces.length > 0 && !this.#clientGone) this.#write(this.#client, this.#upstream.socket, pieces, telling);
+      this.#write(this.#client, this.#upstream.socket, outgoing, telling);
     });
   }
 
@@ -266,7 +271,7 @@ export class PostgresSession implements LiveSession {
     if (refusal !== undefined) {
       this.recorder.append({ type: 'error', code: refusal.code, severity: refusal.severity, message: refusal.message, from: 'gateway' });
     }
-    const last = [...this.toClient.take(this.#options.sharedBuffer), ...(refusal === undefined ? [] : [encodeRefusal(refusal)])];
+    const last = [...this.toClient.take(this.#options.sharedBuffer).pieces, ...(refusal === undefined ? [] : [encodeRefusal(refusal)])];
     this.recorder
       .close({
         type: 'session.closed',
@@ -305,7 +310,7 @@ export class PostgresSession implements LiveSession {
   #sendIntents(): void {
     if (this.#flushingIntents || this.#ended || this.toTarget.isEmpty) return;
     const durability = this.#intake.takeDurability();
-    const pieces = this.toTarget.take();
+    const outgoing = this.toTarget.take();
     let later = false;
     this.#flushingIntents = true;
     this.recorder.flush(durability, (error) => {
@@ -315,7 +320,7 @@ export class PostgresSession implements LiveSession {
         return;
       }
       if (this.#ended) return;
-      this.#write(this.#upstream.socket, this.#client, pieces, false);
+      this.#write(this.#upstream.socket, this.#client, outgoing, false);
       if (later) this.wake();
     });
     later = true;
@@ -338,16 +343,26 @@ export class PostgresSession implements LiveSession {
     if (this.#expired || this.#draining) this.#endAtBoundary();
   }
 
-  #write(socket: Socket, source: Socket, pieces: readonly Buffer[], telling: boolean): void {
-    if (socket.destroyed) return;
-    const told = telling ? () => this.#delivery.outcomes.delivered() : undefined;
+  #write(socket: Socket, source: Socket, { pieces, sink }: Outgoing, telling: boolean): void {
+    const last = pieces.length - 1;
+    if (last < 0 || socket.destroyed || (socket === this.#client && this.#clientGone)) {
+      if (sink !== undefined) this.#options.sinks.put(sink);
+      return;
+    }
+    // The callback of a write costs more than a small write itself, so there is none where nobody waits for it.
+    const told = telling || sink !== undefined ? (error?: Error | null) => this.#written(telling, error, sink) : undefined;
     let ready = true;
-    if (pieces.length > 1) socket.cork();
-    pieces.forEach((piece, index) => {
-      ready = socket.write(piece, index === pieces.length - 1 ? told : undefined);
-    });
-    if (pieces.length > 1) socket.uncork();
+    if (last > 0) socket.cork();
+    for (let at = 0; at < last; at += 1) ready = socket.write(pieces[at] ?? EMPTY);
+    const piece = pieces[last] ?? EMPTY;
+    ready = told === undefined ? socket.write(piece) : socket.write(piece, told);
+    if (last > 0) socket.uncork();
     if (!ready) source.pause();
+  }
+
+  #written(telling: boolean, error: Error | null | undefined, sink: ByteSink | undefined): void {
+    if (sink !== undefined) this.#options.sinks.put(sink);
+    if (telling && (error === undefined || error === null)) this.#delivery.outcomes.delivered();
   }
 
   #guard(run: () => void): void {

@@ -12,6 +12,8 @@ import { masksOf } from '../pipeline/view.ts';
 export interface CatalogSource {
   /** Throws CatalogUnavailable when it cannot be trusted any longer. */
   current(): Catalog;
+  /** Answer of the fingerprint query for the current snapshot. */
+  fingerprint(): string;
   /** Resolves with a snapshot that was taken after this call. */
   refresh(): Promise<Catalog>;
 }
