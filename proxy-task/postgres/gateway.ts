@@ -19,6 +19,7 @@ import { encodeReadyForQuery } from './messages/ready-for-query.ts';
 import { invalidOption, notLetIn, reconnect, recorderFailed, targetUnavailable, tooManyConnections, type Refusal } from './refusal.ts';
 import type { ScramKeyCache } from './scram.ts';
 import { PostgresSession } from './session.ts';
+import { SinkPool } from './sink-pool.ts';
 import { refuseCandidate, type ClientCandidate, type StartupPolicy } from './startup.ts';
 import type { TargetRuntimes } from './target-runtimes.ts';
 import { cancelUpstream, openUpstream, type Upstream } from './upstream.ts';
@@ -55,6 +56,7 @@ type Live = { readonly session: PostgresSession; readonly slot: number };
 export class PostgresGateway {
   readonly #options: GatewayOptions;
   readonly #throttle: CancelThrottle;
+  readonly #sinks = new SinkPool();
   readonly #live = new Map<string, Live>();
   readonly #bySlot = new Map<number, PostgresSession>();
   #draining = false;
@@ -161,6 +163,7 @@ export class PostgresGateway {
         clientLeftover: candidate.leftover,
         upstream,
         sharedBuffer: this.#options.sharedBuffer,
+        sinks: this.#sinks,
         cancelUpstream: () =>
           cancelUpstream(target, { processId: used.backendPid, secret: used.backendSecret }, { timeoutMs: this.#options.connectTimeoutMs }),
         onClosed: () => {

@@ -3,8 +3,8 @@
  * whose shape contradicts our own reading of the statement is not released.
  */
 import { createRowMasker, type RowMasker } from '../../core/masking/apply.ts';
-import { ByteSink } from '../../core/masking/byte-sink.ts';
 import { createCopyMasker, type CopyMasker } from '../../core/masking/copy.ts';
+import type { DetectorSet } from '../../core/masking/detectors.ts';
 import { planResult } from '../../core/masking/plan.ts';
 import type { CellPlan, ResultPlan } from '../../core/masking/result-plan.ts';
 import type { BoundMask } from '../../core/masking/rules.ts';
@@ -13,6 +13,7 @@ import { columnKey } from '../../core/statement/sql/catalog.ts';
 import type { JudgedStatement, View } from '../pipeline/authorize.ts';
 import type { LiveSession } from './live-session.ts';
 import type { ColumnDescription } from './messages/row-description.ts';
+import type { Outbox } from './outbox.ts';
 import type { StatementRun } from './run.ts';
 
 /** What the target says of the rows contradicts what was judged: nothing of them is released, and the session ends. */
@@ -86,35 +87,90 @@ export class RowRelease {
     );
   }
 
-  /** Masks complete messages; the result is valid until the next call, or is the source itself. */
-  apply(buffer: Buffer, start: number, end: number): Released {
+  /** Masks complete messages; the result is a range of the sink, or of the source itself. */
+  apply(buffer: Buffer, start: number, end: number, out: Pick<Outbox, 'sink'>): Released {
     if (this.#masker !== undefined) {
-      // A buffer of its own per chunk: it is written to the socket later.
-      const sink = new ByteSink(end - start + SINK_SLACK_BYTES);
+      const { sink } = out;
+      const from = sink.length;
       const result = this.#masker.maskRows(buffer, start, end, sink);
       return result.changed
-        ? { buffer: sink.bytes, start: 0, end: sink.length, detected: result.detected }
+        ? { buffer: sink.bytes, start: from, end: sink.length, detected: result.detected }
         : { buffer, start, end, detected: result.detected };
     }
     if (this.#copy !== undefined) {
-      const sink = new ByteSink(end - start + SINK_SLACK_BYTES);
+      const { sink } = out;
+      const from = sink.length;
       const detected = this.#copy.maskMessages(buffer, start, end, sink);
-      return { buffer: sink.bytes, start: 0, end: sink.length, detected };
+      return { buffer: sink.bytes, start: from, end: sink.length, detected };
     }
     return { buffer, start, end, detected: 0 };
   }
 
   /** What a COPY masker still holds back when the data ends. */
-  finish(): Released | undefined {
+  finish(out: Pick<Outbox, 'sink'>): Released | undefined {
     if (this.#copy === undefined) return undefined;
-    const sink = new ByteSink(SINK_SLACK_BYTES);
+    const { sink } = out;
+    const from = sink.length;
     const detected = this.#copy.finish(sink);
-    return sink.length === 0 ? undefined : { buffer: sink.bytes, start: 0, end: sink.length, detected };
+    return sink.length === from ? undefined : { buffer: sink.bytes, start: from, end: sink.length, detected };
   }
 }
 
-/** Room for masks that are longer than what they stand for, so that a chunk rarely grows its buffer. */
-const SINK_SLACK_BYTES = 4 * 1024;
+/** Enough for the statements that a client runs again and again; a masker that has seen many matches is some 100 KB large. */
+const MAX_KNOWN = 32;
+
+type Known = {
+  readonly view: View;
+  readonly detectors: DetectorSet;
+  readonly columns: readonly ColumnDescription[];
+  readonly release: RowRelease;
+};
+
+/** Releases of one session's results: the same statement, described the same way under the same rules, is planned once. */
+export class RowReleases {
+  readonly #session: LiveSession;
+  readonly #known = new Map<JudgedStatement, Known>();
+
+  constructor(session: LiveSession) {
+    this.#session = session;
+  }
+
+  /** For DataRow messages. Throws LineageMismatch. */
+  ofRows(run: StatementRun): RowRelease {
+    const { judged, view, columns } = run;
+    const detectors = this.#session.detectors();
+    const known = this.#known.get(judged);
+    if (
+      known !== undefined &&
+      known.view === view &&
+      known.detectors === detectors &&
+      columns !== undefined &&
+      sameColumns(known.columns, columns)
+    )
+      return known.release;
+    const release = RowRelease.ofRows(this.#session, run);
+    if (columns !== undefined) {
+      if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+      this.#known.set(judged, { view, detectors, columns, release });
+    }
+    return release;
+  }
+}
+
+function sameColumns(left: readonly ColumnDescription[], right: readonly ColumnDescription[]): boolean {
+  if (left === right) return true;
+  if (left.length !== right.length) return false;
+  for (let at = 0; at < left.length; at += 1) {
+    const one = left[at];
+    const other = right[at];
+    if (one === undefined || other === undefined) return false;
+    if (one.typeOid !== other.typeOid || one.format !== other.format || one.typmod !== other.typmod) return false;
+    if (one.tableOid !== other.tableOid || one.attnum !== other.attnum || one.name !== other.name) return false;
+    if (one.typlen !== other.typlen) return false;
+  }
+  return true;
+}
+
 const TEXT = 25;
 
 function resultPlan(judged: JudgedStatement, view: View, columns: readonly ColumnDescription[], session: LiveSession): ResultPlan {

@@ -26,7 +26,26 @@ export function bookChange<Body>(
   book: { confirm(change: NameChange<Body>): void; drop(change: NameChange<Body>): void },
   change: NameChange<Body>,
 ): BookChange {
-  return { confirm: () => book.confirm(change), drop: () => book.drop(change) };
+  return new PendingChange(book, change);
+}
+
+/** A class, since two closures for every message of a client cost more than all else that is done about it here. */
+class PendingChange<Body> implements BookChange {
+  readonly #book: { confirm(change: NameChange<Body>): void; drop(change: NameChange<Body>): void };
+  readonly #change: NameChange<Body>;
+
+  constructor(book: { confirm(change: NameChange<Body>): void; drop(change: NameChange<Body>): void }, change: NameChange<Body>) {
+    this.#book = book;
+    this.#change = change;
+  }
+
+  confirm(): void {
+    this.#book.confirm(this.#change);
+  }
+
+  drop(): void {
+    this.#book.drop(this.#change);
+  }
 }
 
 export type Owed<R extends Run, Refusal, Subject> =
@@ -65,7 +84,7 @@ const OWN_ROW = { do: 'ownRow' } as const;
 const OWN_DONE = { do: 'ownDone' } as const;
 
 export class SessionMachine<R extends Run, Refusal, Subject> {
-  /** As the last ReadyForQuery said. */
+  /** As the last ReadyForQuery said; `T` once something has succeeded in a failed transaction, which only its end can. */
   status: TransactionStatus = 'I';
   /** Counts implicit transactions: a Sync or a simple Query ends one. */
   segment = 0;
@@ -75,6 +94,9 @@ export class SessionMachine<R extends Run, Refusal, Subject> {
   open = false;
   /** The statement that reads CopyData from the client now. */
   copyIn: R | undefined;
+
+  /** Messages sent so far. */
+  sentCount = 0;
 
   #owed: Owed<R, Refusal, Subject>[] = [];
   #head = 0;
@@ -120,6 +142,7 @@ export class SessionMachine<R extends Run, Refusal, Subject> {
 
   /** A message went upstream. */
   sent(owed: Owed<R, Refusal, Subject>): void {
+    this.sentCount += 1;
     this.#owed.push(owed);
     switch (owed.kind) {
       case 'sync':
@@ -211,6 +234,8 @@ export class SessionMachine<R extends Run, Refusal, Subject> {
         return { do: 'copyOut', run };
       case 0x43: // CommandComplete
         this.copyIn = undefined;
+        // Before the next ReadyForQuery, what follows in the pipeline runs in no failed transaction any longer.
+        if (this.status === 'E') this.status = 'T';
         for (const change of run.changes) change.confirm();
         if (extended) this.#pop();
         return { do: 'completed', run, how: 'done' };

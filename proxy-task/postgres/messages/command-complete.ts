@@ -14,11 +14,23 @@ export function decodeCommandComplete(buffer: Buffer, start: number, end: number
   const reader = new MessageReader('CommandComplete', buffer, start, end);
   const tag = reader.text();
   reader.finish();
+  const { before, number } = lastNumber(tag);
   // INSERT carries an object identifier before the count.
-  const match = /^(?<command>.*?)(?: \d+)?(?: (?<rows>\d+))$/u.exec(tag);
-  const rows = match?.groups?.['rows'];
-  if (rows === undefined) return { tag, command: tag, rows: undefined };
-  return { tag, command: match?.groups?.['command'] ?? tag, rows: Number(rows) };
+  return number === undefined ? { tag, command: tag, rows: undefined } : { tag, command: lastNumber(before).before, rows: number };
+}
+
+/** `SELECT 100` in its parts; without a number at its end the text is all. */
+function lastNumber(text: string): { readonly before: string; readonly number: number | undefined } {
+  let at = text.length;
+  while (at > 0 && isDigit(text.charCodeAt(at - 1))) at -= 1;
+  if (at === text.length || at === 0 || text.charCodeAt(at - 1) !== SPACE) return { before: text, number: undefined };
+  return { before: text.slice(0, at - 1), number: Number(text.slice(at)) };
+}
+
+const SPACE = 0x20;
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
 }
 
 /** CommandComplete (`C`). */
