@@ -144,6 +144,7 @@ export class Intake {
           if (machine.copyIn !== undefined) return true;
           machine.synced();
           machine.sent({ kind: 'sync', own: false });
+          this.#transactionMayEnd();
           toTarget.add(buffer, start - HEADER_BYTES, end);
           return true;
         case TYPE.copyData:
@@ -202,6 +203,11 @@ export class Intake {
       this.#record.refused(judgement.statements, sql, 'simple', approval.refusal);
       return this.#refuseSimple(approval.refusal);
     }
+    if (this.#session.stale.touched && endsTransactionEarly(judgement)) {
+      return this.#refuseSimple(
+        unjudgeable('names mean something else after a transaction that has changed settings: send what follows it alone'),
+      );
+    }
     const setting = gatewaySetting(judgement);
     if (setting !== undefined && judgement.statements.length > 1) {
       return this.#refuseSimple(unjudgeable(`${setting.name} is read by the gateway: send its SET alone`));
@@ -222,6 +228,7 @@ export class Intake {
       return true;
     }
     machine.sent({ kind: 'query', runs, at: 0, failed: false, change });
+    if (machine.status === 'I') this.#transactionMayEnd();
     if (setting === undefined) toTarget.add(buffer, start - HEADER_BYTES, end);
     else toTarget.addMessage(encodeQuery(withheldSetting(setting.name)));
     return true;
@@ -423,13 +430,7 @@ export class Intake {
     if (!this.#freshness.ensure()) return WAIT;
     if (!this.#statusKnown()) return WAIT;
     const inTransaction = machine.status !== 'I' || machine.open;
-    const judgement = judge.judgePrepared(
-      { text: sql, fromSql },
-      inTransaction,
-      this.#freshness.unsettled,
-      this.#names(),
-      this.#memo.parsed,
-    );
+    const judgement = judge.judgePrepared({ text: sql, fromSql }, inTransaction, this.#freshness.unsettled, this.#names, this.#memo.parsed);
     if (judgement.kind === 'unconfirmed') {
       // Someone else's change of a name is on its way: its answer wakes us.
       if (machine.drained) throw new Error('a name is unconfirmed although nothing is owed');
@@ -445,19 +446,17 @@ export class Intake {
     return this.#freshness.drained();
   }
 
-  #names(): NameLookup {
-    const { statements, cursors, machine } = this.#session;
-    return {
-      prepared: (name) => {
-        const found = statements.lookup(name, machine.segment);
-        return found;
-      },
-      cursor: (name) => {
-        const found = cursors.lookup(name, machine.segment);
-        return found.kind === 'known' && this.#freshness.isCurrent(found.body.view) ? found.body.output : undefined;
-      },
-    };
-  }
+  readonly #names: NameLookup = {
+    prepared: (name) => {
+      const { statements, machine } = this.#session;
+      return statements.lookup(name, machine.segment);
+    },
+    cursor: (name) => {
+      const { cursors, machine } = this.#session;
+      const found = cursors.lookup(name, machine.segment);
+      return found.kind === 'known' && this.#freshness.isCurrent(found.body.view) ? found.body.output : undefined;
+    },
+  };
 
   /** The verdict's consequence: go on (with the approval that was used up), wait, or refuse. */
   #settle(
@@ -571,8 +570,8 @@ export class Intake {
         drop: settle,
       });
     }
-    const rollsBackTo = control.transaction === 'rollbackTo' && stale.touched;
-    if (control.dirtiesState || judged.facts.opaque || rollsBackTo) {
+    const undone = stale.touched && control.transaction !== undefined && UNDOES_SETTINGS.has(control.transaction);
+    if (control.dirtiesState || judged.facts.opaque || undone) {
       stale.state = true;
       stale.touched = true;
     }
@@ -586,6 +585,12 @@ export class Intake {
     return run;
   }
 
+  /** An implicit transaction ends with what was just sent, and with it what was set in it. */
+  #transactionMayEnd(): void {
+    const { stale } = this.#session;
+    if (stale.touched) stale.state = true;
+  }
+
   #refuseSimple(refusal: Refusal): boolean {
     const { machine, toClient, toTarget } = this.#session;
     if (machine.drained && !machine.open && machine.status === 'I') {
@@ -597,6 +602,7 @@ export class Intake {
     // Something is open: a query that cannot succeed makes the target itself roll it back and say where it stands.
     toTarget.addMessage(encodeQuery(FAILING_QUERY));
     machine.sent({ kind: 'refusedQuery', refusal, failed: false });
+    this.#transactionMayEnd();
     return true;
   }
 
@@ -611,6 +617,16 @@ export class Intake {
     this.#session.end(protocolViolation(what), what, true);
     return true;
   }
+}
+
+/** SET LOCAL ends with its transaction; SET too, when that is rolled back. */
+const UNDOES_SETTINGS: ReadonlySet<string> = new Set(['commit', 'rollback', 'rollbackTo', 'prepareTransaction']);
+
+/** Whether something other than transaction control follows the end of a transaction in one text, all of which is judged beforehand. */
+function endsTransactionEarly(judgement: TextJudgement & { kind: 'judged' }): boolean {
+  const kinds = judgement.statements.map(({ reading }) => reading.control.transaction);
+  const end = kinds.findIndex((kind) => kind !== undefined && UNDOES_SETTINGS.has(kind));
+  return end >= 0 && kinds.slice(end).includes(undefined);
 }
 
 /** No grammar reads this, so that it fails in every state and does nothing in any. */

@@ -329,6 +329,8 @@ export class PostgresSession implements LiveSession {
 
   #onTargetBytes(buffer: Buffer, start: number, end: number): void {
     if (this.#ended) return;
+    // A long statement is no idleness: its client waits.
+    this.#lastActivityMs = this.clock.now();
     this.#inTargetChunk = true;
     this.#guard(() => {
       this.#fromTarget.push(buffer, start, end);
