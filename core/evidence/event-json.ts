@@ -98,7 +98,10 @@ export function eventJson(event: SessionEvent, stamp: Stamp): string {
       const value = values[key];
       if (value === undefined) continue;
       taken += 1;
-      json = canonicalJson(value);
+      // Most values are one of these two; a number that has no form is `canonicalJson`'s to refuse.
+      if (typeof value === 'string') json = JSON.stringify(value);
+      else if (typeof value === 'number' && Number.isFinite(value)) json = String(value);
+      else json = canonicalJson(value);
     }
     text += text === '' ? `{${prefix}${json}` : `,${prefix}${json}`;
   }

@@ -1,5 +1,6 @@
 /** What a session records of its statements: the verdict, the intent before the bytes go out, and what the client sent. */
 import { createHmac } from 'node:crypto';
+import type { SessionEvent } from '../../core/evidence/event.ts';
 import { redactText } from '../../core/masking/detectors.ts';
 import type { JudgedStatement } from '../pipeline/authorize.ts';
 import type { HeldStatement } from './hold.ts';
@@ -10,7 +11,6 @@ import type { StatementRun } from './run.ts';
 /** Longer texts are cut in the recording; their length and digest say what is missing. */
 const MAX_RECORDED_TEXT = 64 * 1024;
 const MAX_RECORDED_PARAMETER = 1024;
-const MAX_CACHED = 512;
 /** Statements whose text may hold a password are recorded without it. */
 const SECRET_KINDS = new Set([
   'createRole',
@@ -26,9 +26,22 @@ const SECRET_KINDS = new Set([
 type Protocol = 'simple' | 'extended';
 type TextRecord = { readonly text: string; readonly textBytes: number; readonly digest: string };
 
+/** What every execution of one judged statement has in common in the recording; frozen, so that it is written as JSON once. */
+type Constants = {
+  readonly sql: string;
+  readonly recorded: TextRecord;
+  readonly policies: readonly string[];
+  readonly effects: (SessionEvent & { type: 'statement.judged' })['effects'];
+  readonly facts: (SessionEvent & { type: 'statement.judged' })['facts'];
+  readonly masked: readonly string[];
+  /** Parameters that are written to masked columns, from 1. */
+  readonly hidden: ReadonlySet<number | undefined>;
+};
+
 export class StatementRecord {
   readonly #session: LiveSession;
-  readonly #texts = new Map<string, TextRecord>();
+  /** Judged anew under other rules, a statement is another object: what is kept was redacted under its own. */
+  readonly #constants = new WeakMap<JudgedStatement, Constants>();
 
   constructor(session: LiveSession) {
     this.#session = session;
@@ -63,7 +76,7 @@ export class StatementRecord {
   unjudged(sql: string, protocol: Protocol, reason: string): void {
     const session = this.#session;
     session.statementCount += 1;
-    const { digest, text, textBytes } = this.#text(sql, sql, []);
+    const { digest, text, textBytes } = this.#text(sql, [], 0);
     session.recorder.append({
       type: 'statement.judged',
       statement: session.statementCount,
@@ -109,14 +122,10 @@ export class StatementRecord {
     refusal: Refusal | undefined,
   ): void {
     const { recorder, judge, settings } = this.#session;
-    const { reading, facts, verdict } = judged;
-    const own =
-      sql.length === reading.endByte && reading.startByte === 0
-        ? sql
-        : Buffer.from(sql).subarray(reading.startByte, reading.endByte).toString('utf8');
-    const recorded = this.#text(sql, own, SECRET_KINDS.has(reading.kind) ? 'secret' : reading.sensitiveLiterals, reading.startByte);
+    const { verdict } = judged;
+    const known = this.#constants.get(judged);
+    const { recorded, policies, effects, facts, masked, hidden } = known?.sql === sql ? known : this.#constantsOf(judged, sql);
     const decision = verdict.kind === 'permit' || verdict.kind === 'approve' ? verdict.kind : 'block';
-    const hidden = new Set(judged.writes.map((write) => write.parameter));
     const set = parameters.length === 0 ? undefined : this.#session.detectors();
     recorder.append({
       type: 'statement.judged',
@@ -131,36 +140,49 @@ export class StatementRecord {
       decision: refusal === undefined ? decision : 'block',
       ...(refusal === undefined ? {} : { code: refusal.code }),
       reason: refusal?.message ?? verdict.reason,
-      policies: 'policies' in verdict ? verdict.policies : [],
+      policies,
       bundle: judge.view.bundle.version,
-      effects: judged.effects,
-      facts: {
+      effects,
+      facts,
+      masked,
+      ...(settings.reason === '' ? {} : { reasonGiven: settings.reason }),
+    });
+  }
+
+  #constantsOf(judged: JudgedStatement, sql: string): Constants {
+    const { reading, facts, verdict, effects, writes } = judged;
+    const own =
+      sql.length === reading.endByte && reading.startByte === 0
+        ? sql
+        : Buffer.from(sql).subarray(reading.startByte, reading.endByte).toString('utf8');
+    const constants: Constants = {
+      sql,
+      recorded: this.#text(own, SECRET_KINDS.has(reading.kind) ? 'secret' : reading.sensitiveLiterals, reading.startByte),
+      policies: Object.freeze('policies' in verdict ? [...verdict.policies] : []),
+      effects: Object.freeze([...effects]),
+      facts: Object.freeze({
         unbounded: facts.unbounded,
         fullExport: facts.fullExport,
         rows: facts.rows,
         opaque: facts.opaque,
         inTransaction: facts.inTransaction,
-      },
-      masked: facts.maskedColumns,
-      ...(settings.reason === '' ? {} : { reasonGiven: settings.reason }),
-    });
+      }),
+      masked: Object.freeze([...facts.maskedColumns]),
+      hidden: new Set(writes.map((write) => write.parameter)),
+    };
+    this.#constants.set(judged, constants);
+    return constants;
   }
 
-  /** Redacted text and keyed digest of one statement, by the whole message's text and its place in it. */
-  #text(sql: string, own: string, literals: JudgedStatement['reading']['sensitiveLiterals'] | 'secret', startByte = 0): TextRecord {
-    const key = `${startByte} ${sql}`;
-    const known = this.#texts.get(key);
-    if (known !== undefined) return known;
+  /** Redacted text and keyed digest of one statement. */
+  #text(own: string, literals: JudgedStatement['reading']['sensitiveLiterals'] | 'secret', startByte: number): TextRecord {
     const textBytes = Buffer.byteLength(own);
     let text = own;
     if (literals === 'secret') text = '[withheld: it may hold a password]';
     else if (literals.length > 0) text = withoutLiterals(own, literals, startByte);
     if (text.length > MAX_RECORDED_TEXT) text = text.slice(0, MAX_RECORDED_TEXT);
     const digest = createHmac('sha256', this.#session.keys.digest).update(own).digest('hex');
-    const record = { text: redactText(text, this.#session.detectors()), textBytes, digest };
-    if (this.#texts.size >= MAX_CACHED) this.#texts.clear();
-    if (sql.length <= MAX_RECORDED_TEXT) this.#texts.set(key, record);
-    return record;
+    return { text: redactText(text, this.#session.detectors()), textBytes, digest };
   }
 
   #withParameters(digest: string, parameters: HeldStatement['parameters']): string {

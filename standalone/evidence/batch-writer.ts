@@ -5,6 +5,8 @@ import type { ChainHead } from '../../core/evidence/spine.ts';
 import type { AppendFile } from './append-files.ts';
 
 const SCRATCH_BYTES = 256 * 1024;
+/** Content up to this size is copied behind its line. */
+const JOINED_BYTES = 16 * 1024;
 const LINE_FEED = Buffer.from('\n');
 
 /** Memory that batches are put together in; one per recorder, since a write is over before the next begins. */
@@ -35,10 +37,21 @@ export class BatchWriter {
     const hangs = content === undefined ? undefined : { bytes: content.length, sha256: sha256('sha256', content, 'hex'), kept };
     const line = this.encode(batchLine(this.owner, this.next, this.prev, events, hangs));
     const hash = sha256('sha256', line.subarray(0, -1), 'hex');
-    file.write(content === undefined || !kept ? [line] : [line, content, LINE_FEED]);
+    if (content === undefined || !kept) file.write([line]);
+    else file.write(this.joined(line, content) ?? [line, content, LINE_FEED]);
     this.prev = hash;
     this.next += 1;
     return line.length + (content === undefined || !kept ? 0 : content.length + 1);
+  }
+
+  /** A small batch in one piece: a second system buffer costs more than the copy. Undefined where it does not fit. */
+  private joined(encoded: Buffer, content: Buffer): readonly Buffer[] | undefined {
+    const { line } = this.scratch;
+    const end = encoded.length + content.length;
+    if (encoded.buffer !== line.buffer || content.length > JOINED_BYTES || end >= line.length) return undefined;
+    line.set(content, encoded.length);
+    line[end] = 0x0a;
+    return [line.subarray(0, end + 1)];
   }
 
   private encode(text: string): Buffer {
