@@ -57,6 +57,8 @@ export class Hold {
   #timers: { cancel(): void }[] = [];
   #generation = 0;
   #claiming = false;
+  /** Whether the catalog was read again since the approval was seen. */
+  #recheck: 'due' | 'reading' | 'done' = 'due';
 
   constructor(session: LiveSession, _statement: HeldStatement) {
     this.#session = session;
@@ -85,10 +87,27 @@ export class Hold {
       return this.#status;
     }
     if (this.#status.kind === 'waiting' && this.#approval?.state === 'approved' && !this.#claiming) {
-      this.#claiming = true;
-      this.#attempt(this.#claim(statement, this.#approval, this.#generation));
+      if (this.#recheck === 'due') this.#attempt(this.#readCatalog(this.#generation));
+      else if (this.#recheck === 'done') {
+        this.#claiming = true;
+        this.#attempt(this.#claim(statement, this.#approval, this.#generation));
+      }
     }
     return this.#status;
+  }
+
+  /** What is reached may have been changed while people decided, and the snapshot not yet know: it is judged once more. */
+  async #readCatalog(generation: number): Promise<void> {
+    this.#recheck = 'reading';
+    await this.#session.runtime.catalogSource.refresh();
+    if (generation !== this.#generation) return;
+    this.#recheck = 'done';
+    this.#session.wake();
+  }
+
+  /** Whether the statement still waits, for what it was when this began. */
+  #waitsIn(generation: number): boolean {
+    return generation === this.#generation && this.#status.kind === 'waiting';
   }
 
   /** The client cancels or goes, or the statement may no longer run. */
@@ -129,7 +148,7 @@ export class Hold {
       }
     }
     for (const found of await gate.find(digest)) {
-      if (generation !== this.#generation) return;
+      if (!this.#waitsIn(generation)) return;
       const outcome = found.claim?.outcome;
       if (found.state === 'claimed' && outcome !== undefined) {
         // Its execution is still under way in some session: this is a second statement that needs its own approval.
@@ -143,10 +162,13 @@ export class Hold {
       this.#follow(found, statement);
       return;
     }
-    if (generation !== this.#generation) return;
+    if (!this.#waitsIn(generation)) return;
     const request = this.#request(statement, digest);
     await gate.request(request);
-    if (generation !== this.#generation) return;
+    if (!this.#waitsIn(generation)) {
+      await gate.withdraw(request.id, 'the statement was taken back');
+      return;
+    }
     this.#follow({ request, state: 'pending', votes: [] }, statement);
   }
 
@@ -183,7 +205,11 @@ export class Hold {
     }
     this.#watch = session.gate.watch(id, (changed) => {
       if (this.#approval?.request.id !== id || this.#status.kind !== 'waiting') return;
-      if (changed.state === 'claimed' && this.#claiming) return;
+      if (changed.state === 'claimed') {
+        // By us, or by another session that was first: this statement needs an approval of its own.
+        if (!this.#claiming) this.#askAnew();
+        return;
+      }
       this.#approval = changed;
       const over = this.#ofEnded(changed);
       if (over !== undefined) this.#finish({ kind: 'refused', refusal: over });
@@ -215,7 +241,7 @@ export class Hold {
       },
       session.verifyIdToken,
     );
-    if (generation !== this.#generation) return;
+    if (!this.#waitsIn(generation)) return;
     if (!check.ok) {
       this.#finish({
         kind: 'refused',
@@ -224,15 +250,14 @@ export class Hold {
       return;
     }
     const claimed = await session.gate.claim(id, { session: session.id, writer: session.writer, statement: session.statementCount + 1 });
-    if (generation !== this.#generation) {
+    if (!this.#waitsIn(generation)) {
+      // Taken back while it was claimed: it never runs.
       if (claimed) await session.gate.settle(id, { result: 'failed', rows: 0, atMs: session.clock.now(), answerDelivered: true });
       return;
     }
     if (!claimed) {
-      // Another session was first, or it was withdrawn or expired meanwhile: ask anew.
-      this.#claiming = false;
-      this.#digest = '';
-      session.wake();
+      // Another session was first, or it was withdrawn or expired meanwhile.
+      this.#askAnew();
       return;
     }
     this.#decided(
@@ -248,6 +273,15 @@ export class Hold {
       approval.votes.at(-1)?.reason ?? '',
     );
     this.#finish({ kind: 'claimed', approvalId: id });
+  }
+
+  #askAnew(): void {
+    this.#stop();
+    this.#approval = undefined;
+    this.#claiming = false;
+    this.#recheck = 'due';
+    this.#digest = '';
+    this.#session.wake();
   }
 
   #ofEnded(approval: Approval): Refusal | undefined {
@@ -295,6 +329,7 @@ export class Hold {
     this.#stop();
     this.#approval = undefined;
     this.#claiming = false;
+    this.#recheck = 'due';
     if (id === undefined) return;
     if (status.kind === 'claimed') {
       // Claimed for what is no longer true: it never ran.

@@ -38,6 +38,8 @@ export class SqliteApprovalGate implements ApprovalGate, ApprovalDesk {
   readonly #ports: GatePorts;
   readonly #table: ApprovalTable;
   readonly #watchers = new Map<string, Set<(approval: Approval) => void>>();
+  /** Claimed by this process: whoever writes the file cannot make them usable again while it runs. */
+  readonly #used = new Set<string>();
   #timer: { cancel(): void } | undefined;
 
   constructor(ports: GatePorts) {
@@ -75,8 +77,10 @@ export class SqliteApprovalGate implements ApprovalGate, ApprovalDesk {
     return this.#guarded(() => this.#table.byDigest(digest))
       .map((approval) => asOf(approval, nowMs))
       .filter(
-        ({ state, claim }) =>
-          state === 'pending' || state === 'approved' || (state === 'claimed' && claim !== undefined && !claim.outcome.answerDelivered),
+        ({ request, state, claim }) =>
+          state === 'pending' ||
+          (state === 'approved' && !this.#used.has(request.id)) ||
+          (state === 'claimed' && claim !== undefined && !claim.outcome.answerDelivered),
       );
   }
 
@@ -109,7 +113,9 @@ export class SqliteApprovalGate implements ApprovalGate, ApprovalDesk {
   }
 
   async claim(id: string, by: { readonly session: string; readonly writer: string; readonly statement: number }): Promise<boolean> {
-    return this.#applied(id, (atMs) => ({ type: 'claim', by, atMs }));
+    if (this.#used.has(id) || !this.#applied(id, (atMs) => ({ type: 'claim', by, atMs }))) return false;
+    this.#used.add(id);
+    return true;
   }
 
   async withdraw(id: string, reason: string): Promise<boolean> {
