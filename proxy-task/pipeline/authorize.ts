@@ -232,7 +232,9 @@ export class StatementJudge {
     }
     const misuse = this.#misuse(uses, writes);
     if (misuse !== undefined) return { ...judged, verdict: misuse };
-    return { ...judged, verdict: effects.length === 0 ? PERMITTED : bundle.policies.decide({ principal, target, effects, facts }) };
+    const verdict = effects.length === 0 ? PERMITTED : bundle.policies.decide({ principal, target, effects, facts });
+    const unreadable = hidden && verdict.kind !== 'block' ? unreadableIn(reading, effects) : undefined;
+    return { ...judged, verdict: unreadable === undefined ? verdict : { kind: 'unjudgeable', reason: unreadable } };
   }
 
   /** Uses of masked columns outside the allow-list of design §7, after policy's say on keyed look-ups. */
@@ -262,6 +264,18 @@ export class StatementJudge {
       reason: `${first.columnName} is masked and may not be used as ${first.use}; allowed: ${first.allowed}`,
     };
   }
+}
+
+/**
+ * What no policy can permit to someone from whom columns are hidden: code of their own that is not read could copy masked
+ * values to where nothing masks them, and so could anything that is not understood.
+ */
+function unreadableIn(reading: StatementReading, effects: readonly Effect[]): string | undefined {
+  const { plantsCode } = reading.control;
+  if (plantsCode !== undefined) return `${plantsCode} could read masked columns, and is not read by the gateway`;
+  const unknown = effects.find((effect) => effect.action === 'unknown');
+  if (unknown === undefined) return undefined;
+  return `it is not understood as a whole${unknown.via === undefined ? '' : ` (${unknown.via})`}, and columns are masked on this target`;
 }
 
 function resourceOf(catalog: Catalog, key: ColumnKey): { readonly type: 'Column'; readonly path: readonly string[] } {

@@ -6,6 +6,7 @@ import type { Bundle } from '../../core/policy/bundle.ts';
 import type { Principal } from '../../core/principal.ts';
 import { columnKey, type Catalog, type ColumnKey, type Oid } from '../../core/statement/sql/catalog.ts';
 import { dataHoldingColumns } from '../../core/statement/sql/data-holding-columns.ts';
+import { OPAQUE_COLUMN } from '../../core/statement/sql/opaque-value.ts';
 import type { SessionState } from '../../core/statement/sql/session-state.ts';
 import type { View } from './authorize.ts';
 
@@ -44,6 +45,8 @@ export function viewOf(parts: {
     if (path !== undefined && bundle.policies.reveals(principal, target, { type: 'Column', path })) revealed.add(mask.column);
     else hidden = true;
   }
+  // What code that cannot be read returns may be any masked value: it is shown to whoever may see all of them.
+  if (!hidden) revealed.add(OPAQUE_COLUMN);
   return { ...parts, revealed, hidden };
 }
 

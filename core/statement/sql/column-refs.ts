@@ -2,6 +2,7 @@
 import { as, items, stringNode, tagOf, type Tree } from './ast.ts';
 import type { Context } from './context.ts';
 import { callFunction, candidates } from './functions.ts';
+import { OPAQUE_VALUE } from './opaque-value.ts';
 import { readColumn } from './relations.ts';
 import { findColumn, findItems, isSystemColumn, type RangeItem, type Scope, type ScopeColumn } from './scope.ts';
 
@@ -59,6 +60,14 @@ export function wholeRow(scope: Scope | undefined, name: string): readonly Range
   return findItems(scope, name);
 }
 
+/** Whether a reference means a column that only the function that makes its rows knows. */
+export function isOpenReference(scope: Scope | undefined, value: unknown): boolean {
+  const parts = referenceParts(value);
+  if (parts === undefined) return false;
+  const found = lookUp(scope, parts);
+  return found.columns.length === 0 && found.maybeElsewhere && (parts.length > 1 || wholeRow(scope, parts[0] ?? '').length === 0);
+}
+
 /** Reads a reference inside an expression: each sensitive column that it can mean is a use. */
 export function readColumnRef(context: Context, scope: Scope | undefined, node: Tree, use: string): void {
   const fields = items(node, 'fields');
@@ -74,6 +83,7 @@ export function readColumnRef(context: Context, scope: Scope | undefined, node: 
     readColumn(context, column);
     for (const sensitive of column.carries) context.use(sensitive, use);
   }
+  if (found.maybeElsewhere && context.opaqueFunctions.size > 0) context.use(OPAQUE_VALUE, use);
   if (found.columns.length === 0) readOther(context, scope, parts, found, use);
   else if (found.maybeElsewhere && parts.length === 1) readRows(context, wholeRow(scope, parts[0] ?? ''), use);
 }
@@ -96,7 +106,7 @@ function readOther(context: Context, scope: Scope | undefined, parts: readonly s
   // `c.f` may call f(c): then the function is given the whole row.
   const functions = found.rows.length > 0 ? candidates(context, [name], 1) : [];
   if (functions.length > 0) {
-    for (const func of functions) callFunction(context, func);
+    for (const func of functions) if (callFunction(context, func) !== 'known') context.use(OPAQUE_VALUE, use);
     readRows(context, found.rows, `argument of ${name}()`);
     return;
   }
@@ -113,7 +123,10 @@ function anySystem(scope: Scope | undefined): boolean {
 /** `c.*` or `*` inside an expression. */
 function readWholeRows(context: Context, scope: Scope | undefined, qualifier: readonly unknown[], use: string): void {
   if (qualifier.length === 0) {
-    for (const part of scope?.parts ?? []) for (const column of part.columns) readAsUse(context, column, use);
+    for (const part of scope?.parts ?? []) {
+      for (const column of part.columns) readAsUse(context, column, use);
+      if (part.open && context.opaqueFunctions.size > 0) context.use(OPAQUE_VALUE, use);
+    }
     return;
   }
   const names = qualifier.map((field) => stringNode(field) ?? '');
@@ -130,7 +143,10 @@ function readWholeRows(context: Context, scope: Scope | undefined, qualifier: re
 
 /** Every column of the rows, as a use of the whole row. */
 function readRows(context: Context, rows: readonly RangeItem[], use: string): void {
-  for (const row of rows) for (const column of row.columns) readAsUse(context, column, `whole row as ${use}`);
+  for (const row of rows) {
+    for (const column of row.columns) readAsUse(context, column, `whole row as ${use}`);
+    if (row.open && context.opaqueFunctions.size > 0) context.use(OPAQUE_VALUE, `whole row as ${use}`);
+  }
 }
 
 function readAsUse(context: Context, column: ScopeColumn, use: string): void {

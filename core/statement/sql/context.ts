@@ -71,6 +71,8 @@ export class Context {
   readonly views = new Map<Oid, Shape>();
   readonly calledFunctions = new Set<Oid>();
   readonly expandedFunctions = new Set<Oid>();
+  /** Functions called whose value may be anything. */
+  readonly opaqueFunctions = new Set<Oid>();
   readonly touchedTypes = new Set<Oid>();
   readonly control: MutableControl = { dirtiesState: false, dirtiesCatalog: false };
   uses = new Map<string, SensitiveUse>();

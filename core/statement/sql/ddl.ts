@@ -1,6 +1,6 @@
 /** Every DDL statement of the grammars of 15 to 18, with its action and object. */
 import type { Action, Resource } from '../effect.ts';
-import { child, isTree, items, text, type Tree } from './ast.ts';
+import { bodyOf, child, isTree, items, stringNode, text, type Tree } from './ast.ts';
 import type { Context } from './context.ts';
 import { readDefinition } from './definitions.ts';
 import {
@@ -13,6 +13,7 @@ import {
   schemaResource,
   TARGET,
 } from './object-names.ts';
+import { hasSensitive, resolveRelation } from './relations.ts';
 import type { StatementRule } from './statement-rule.ts';
 
 type Resources = (context: Context, node: Tree) => readonly Resource[];
@@ -36,8 +37,25 @@ function plantsCode(context: Context): void {
   context.unknown('code that runs on other statements');
 }
 
+/** The body of a function in SQL is read whenever it is called; one in another language never is. */
+function plantsFunction(context: Context, node: Tree): void {
+  const language = items(node, 'options')
+    .map((option) => bodyOf(option, 'DefElem'))
+    .find((option) => text(option, 'defname') === 'language');
+  const name = language === undefined ? 'sql' : stringNode(language['arg']);
+  if (name?.toLowerCase() !== 'sql') context.control.plantsCode = `a function in ${name ?? 'a language that is not named'}`;
+}
+
+/** A trigger's function is handed whole rows. */
+function plantsTrigger(context: Context, node: Tree): void {
+  const rangeVar = child(node, 'relation') ?? {};
+  const relation = resolveRelation(context, text(rangeVar, 'schemaname'), text(rangeVar, 'relname') ?? '');
+  if (relation === undefined || hasSensitive(context, relation)) context.control.plantsCode = 'a trigger that is handed masked rows';
+}
+
 /** What an extension's script or a library does is not in the text. */
 function runsScript(context: Context): void {
+  context.control.plantsCode = 'the script of an extension';
   context.reachOpaque();
 }
 
@@ -117,10 +135,15 @@ export const DDL: readonly (readonly [tag: string, rule: StatementRule])[] = [
   ],
   [
     'CreateFunctionStmt',
-    rule('createFunction', 'create', (context, node) => {
-      context.inBody = true;
-      return functionResources(context, items(node, 'funcname'), true);
-    }),
+    rule(
+      'createFunction',
+      'create',
+      (context, node) => {
+        context.inBody = true;
+        return functionResources(context, items(node, 'funcname'), true);
+      },
+      plantsFunction,
+    ),
   ],
   ['CreateOpClassStmt', create('createOperatorClass')],
   ['CreateOpFamilyStmt', create('createOperatorFamily')],
@@ -136,7 +159,7 @@ export const DDL: readonly (readonly [tag: string, rule: StatementRule])[] = [
   ['CreateSubscriptionStmt', create('createSubscription', redactConnection)],
   ['CreateTableSpaceStmt', create('createTablespace')],
   ['CreateTransformStmt', create('createTransform')],
-  ['CreateTrigStmt', rule('createTrigger', 'alter', onRelation)],
+  ['CreateTrigStmt', rule('createTrigger', 'alter', onRelation, plantsTrigger)],
   ['CreateUserMappingStmt', create('createUserMapping')],
   ['CreatedbStmt', create('createDatabase')],
   ['DefineStmt', rule('define', 'create', defined)],

@@ -21,9 +21,10 @@ import {
 import { readColumnRef, resolveBareColumn, wholeRow } from './column-refs.ts';
 import type { Context } from './context.ts';
 import { callByName, callName, callOperator } from './functions.ts';
+import { OPAQUE_VALUE } from './opaque-value.ts';
 import { readColumn } from './relations.ts';
 import { fieldsRead, readFieldsOfRow } from './row-readers.ts';
-import type { Scope } from './scope.ts';
+import type { Scope, Sensitive } from './scope.ts';
 import { readTypeName, resolveType, touchType } from './type-names.ts';
 
 /** Nodes that are no more than their children. What is in neither this list nor the switch below is `unknown`. */
@@ -124,7 +125,7 @@ function readTagged(context: Context, scope: Scope | undefined, tag: string, nod
       readOperator(context, scope, node);
       return;
     case 'FuncCall':
-      readCall(context, scope, node);
+      for (const sensitive of readCall(context, scope, node)) context.use(sensitive, use);
       return;
     case 'TypeCast':
       readFields(context, scope, node, 'cast');
@@ -235,11 +236,13 @@ function readNullTest(context: Context, scope: Scope | undefined, node: Tree): v
   else readColumn(context, column);
 }
 
-function readCall(context: Context, scope: Scope | undefined, node: Tree): void {
+/** Reads a call: its effects, its arguments, and what its bare value can carry. */
+export function readCall(context: Context, scope: Scope | undefined, node: Tree): readonly Sensitive[] {
   const names = callName(node);
   const name = names[names.length - 1] ?? '';
   const args = items(node, 'args');
-  const resolved = callByName(context, names, node);
+  const called = callByName(context, names, node);
+  const resolved = called !== undefined;
   if (!resolved) readOtherCall(context, scope, names, args);
   else if (args.length === 1) touchUserTypes(context, names);
   const counted = resolved && isPlainCount(context, names, node) ? resolveBareColumn(scope, args[0]) : undefined;
@@ -253,6 +256,9 @@ function readCall(context: Context, scope: Scope | undefined, node: Tree): void 
       for (const arg of args) if (!readFieldsOfRow(context, scope, arg, fields, use)) readExpression(context, scope, arg, use);
     } else readExpression(context, scope, value, key === 'agg_filter' ? 'FILTER' : key === 'over' ? 'window' : `argument of ${name}()`);
   }
+  // What the caller's own arguments may ask for is no bare value: it could be stored by the call itself.
+  if (called === 'dynamic') context.use(OPAQUE_VALUE, `call of ${name}()`);
+  return called === 'opaque' ? [OPAQUE_VALUE] : [];
 }
 
 /** `f(x)` can also be a cast to a type named f, where no function f takes x. */

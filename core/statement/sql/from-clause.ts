@@ -1,7 +1,7 @@
 /** FROM: each element becomes names that columns can be found under. */
 import { as, bodyOf, child, flag, isTree, items, nameParts, stringNode, tagOf, text, type Tree } from './ast.ts';
 import type { Context } from './context.ts';
-import { readExpression } from './expressions.ts';
+import { readCall, readExpression } from './expressions.ts';
 import { callName, callOperator, candidates } from './functions.ts';
 import { inherits, readRelation, relationItem, relationOf } from './relations.ts';
 import { baseColumns } from './relations.ts';
@@ -145,17 +145,18 @@ function readRangeFunction(context: Context, scope: Scope, node: Tree): FromPart
   let firstName: string | undefined;
   for (const entry of items(node, 'functions')) {
     const pair = items(bodyOf(entry, 'List'), 'items');
-    readExpression(context, scope, pair[0], 'function in FROM');
+    const call = as(pair[0], 'FuncCall');
+    const carries = call === undefined ? [] : readCall(context, scope, call);
+    if (call === undefined) readExpression(context, scope, pair[0], 'function in FROM');
     const definitions = isTree(pair[1]) ? items(bodyOf(pair[1], 'List'), 'items') : [];
     const listed = definitions.length > 0 ? definitions : items(node, 'coldeflist');
-    const call = as(pair[0], 'FuncCall');
     const name = call === undefined ? undefined : callName(call).at(-1);
     firstName ??= name;
-    if (listed.length > 0) columns.push(...definedColumns(context, listed));
+    if (listed.length > 0) columns.push(...definedColumns(context, listed).map((column) => ({ ...column, carries })));
     else {
       const known = call === undefined ? undefined : resultColumns(context, call, (single ? aliasName : undefined) ?? name ?? '');
       if (known === undefined) open = true;
-      else columns.push(...known);
+      else columns.push(...known.map((column) => ({ ...column, carries })));
     }
   }
   for (const key in node) if (!RANGE_FUNCTION_FIELDS.has(key)) context.unknown(`FROM function ${key}`);

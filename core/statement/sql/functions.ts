@@ -2,6 +2,7 @@
 import { as, constantOf, flag, items, nameParts, type Tree } from './ast.ts';
 import type { Oid, SqlFunction } from './catalog.ts';
 import type { Context } from './context.ts';
+import { OPAQUE_VALUE } from './opaque-value.ts';
 import { changeParameter } from './parameters.ts';
 
 /**
@@ -45,9 +46,25 @@ function takes(func: SqlFunction, count: number): boolean {
   return count >= least && (func.variadic || count <= func.argumentCount);
 }
 
+/**
+ * What is known of a call's value: made of its arguments, or whatever code that cannot be read makes it. `dynamic`: that code
+ * may besides do what the caller's own arguments ask for (`query_to_xml`, `dblink_exec`).
+ */
+export type CallValue = 'known' | 'opaque' | 'dynamic';
+
+function worse(left: CallValue, right: CallValue): CallValue {
+  return left === 'dynamic' || right === 'known' ? left : right;
+}
+
 /** What one function causes when it is called. */
-export function callFunction(context: Context, func: SqlFunction): void {
-  if (func.schema === 'pg_catalog' && (context.environment.isSafe(func.oid) || isOfServerView(context, func))) return;
+export function callFunction(context: Context, func: SqlFunction): CallValue {
+  if (func.schema === 'pg_catalog' && context.environment.isSafe(func.oid)) return 'known';
+  reportCall(context, func);
+  if (!context.opaqueFunctions.has(func.oid)) return 'known';
+  return func.schema === 'pg_catalog' || func.language === 'c' ? 'dynamic' : 'opaque';
+}
+
+function reportCall(context: Context, func: SqlFunction): void {
   if (!isOfStandardViews(func)) {
     context.effect('execute', 'Function', [func.schema, func.name]);
     context.reach(func.oid, func.definitionHash);
@@ -60,24 +77,21 @@ export function callFunction(context: Context, func: SqlFunction): void {
   if (func.schema === 'pg_catalog') {
     if (func.name === 'pg_notify') context.effect('notify', 'Target', []);
     if (KEEPS_NAMES.has(func.name)) context.opaque = true;
-    else context.reachOpaque();
+    else reachOpaqueFunction(context, func);
     return;
   }
   if (func.language !== 'sql' || func.body === undefined) {
-    context.reachOpaque();
+    reachOpaqueFunction(context, func);
     return;
   }
   context.expandedFunctions.add(func.oid);
   const understood = context.through(`function ${func.schema}.${func.name}`, () => context.walkers.body(context, func));
-  if (!understood) context.reachOpaque();
+  if (!understood) reachOpaqueFunction(context, func);
 }
 
-/**
- * Reads any sequence, so it is not on the safe list; within the server's own view, where drivers and ORMs look sequences
- * up, the view's `select` is the effect that policy judges. pg_catalog takes no views of anyone else's.
- */
-function isOfServerView(context: Context, func: SqlFunction): boolean {
-  return func.name === 'pg_sequence_last_value' && context.via === 'view pg_catalog.pg_sequences';
+function reachOpaqueFunction(context: Context, func: SqlFunction): void {
+  context.opaqueFunctions.add(func.oid);
+  context.reachOpaque();
 }
 
 /** SQL functions that come with the server for its own information_schema: what they do is read, that they run is no effect. */
@@ -89,39 +103,44 @@ function isOfStandardViews(func: SqlFunction): boolean {
 const FIRST_USER_OID = 16_384;
 
 /** Calls by OID, from catalog entries: triggers, casts, defaults, row security. One that is not in the catalog is unknown. */
-export function callFunctions(context: Context, oids: readonly Oid[], via: string): void {
+export function callFunctions(context: Context, oids: readonly Oid[], via: string): CallValue {
+  let value: CallValue = 'known';
   for (const oid of oids) {
     context.through(via, () => {
       const func = context.environment.catalog.functions.get(oid);
       if (func === undefined) {
         context.reachOpaque();
         context.unknown(`function ${oid}`);
+        value = 'dynamic';
       } else {
-        callFunction(context, func);
+        value = worse(value, callFunction(context, func));
       }
     });
   }
+  return value;
 }
 
 /**
- * Resolves a called name and reports what it can cause. False when nothing has that name: the caller decides what else it can
- * mean (a column of a composite value, a cast).
+ * Resolves a called name and reports what it can cause. Undefined when nothing has that name: the caller decides what else it
+ * can mean (a column of a composite value, a cast).
  */
-export function callByName(context: Context, names: readonly string[], call: Tree): boolean {
+export function callByName(context: Context, names: readonly string[], call: Tree): CallValue | undefined {
   const args = items(call, 'args');
   const qualifier = names.length > 1 ? names[names.length - 2] : undefined;
   const { tempSchema } = context.environment.state;
   if (qualifier !== undefined && (qualifier === 'pg_temp' || qualifier === tempSchema)) {
     context.unknown(`function ${names.join('.')}`);
     context.reachOpaque();
-    return true;
+    return 'dynamic';
   }
   const found = candidates(context, names, flag(call, 'agg_within_group') ? args.length + items(call, 'agg_order').length : args.length);
+  let value: CallValue | undefined;
   for (const func of found) {
     if (func.schema === 'pg_catalog' && func.name === 'set_config') setConfig(context, args);
-    else callFunction(context, func);
+    else value = worse(value ?? 'known', callFunction(context, func));
+    value ??= 'known';
   }
-  return found.length > 0;
+  return value;
 }
 
 /** set_config(name, value, is_local) is SET in another dress. */
@@ -151,7 +170,8 @@ export function callOperator(context: Context, names: readonly string[]): void {
   if (!index.hasUserOperators) return;
   for (const operator of environment.catalog.userOperatorsByName.get(names[names.length - 1] ?? '') ?? []) {
     if (schema === undefined ? context.path.includes(operator.schema) : operator.schema === schema) {
-      callFunctions(context, [operator.functionOid], `operator ${operator.schema}.${operator.name}`);
+      const value = callFunctions(context, [operator.functionOid], `operator ${operator.schema}.${operator.name}`);
+      if (value !== 'known') context.use(OPAQUE_VALUE, `operator ${operator.schema}.${operator.name}`);
     }
   }
 }

@@ -167,11 +167,24 @@ export function readRelation(context: Context, relation: Relation, inherit: bool
     }
   }
   const columns = baseColumns(context, relation, inherit);
+  if (isServerView(relation)) return { columns, open: false, rows: -1, unfiltered: false };
   if (relation.kind === 'view' || relation.kind === 'materialized') return throughDefinition(context, relation, columns);
   const rows = estimate(family);
   // PostgreSQL's own catalogs are what drivers read in full all day.
   return { columns, open: false, rows, unfiltered: relation.schema !== 'pg_catalog' && relation.kind !== 'sequence' };
 }
+
+/**
+ * PostgreSQL's own views are read as what they are: their columns that hold data are masked by name (`dataHoldingColumns`),
+ * the `select` on them is what policy judges, and how they are made differs from version to version.
+ */
+function isServerView(relation: Relation): boolean {
+  return relation.kind === 'view' && relation.oid < FIRST_USER_OID && SERVER_SCHEMAS.has(relation.schema);
+}
+
+/** FirstNormalObjectId (`access/transam.h`). */
+const FIRST_USER_OID = 16_384;
+const SERVER_SCHEMAS: ReadonlySet<string> = new Set(['pg_catalog', 'information_schema']);
 
 /** A partitioned parent has no rows of its own; a relation that was never analyzed says so with -1. */
 function estimate(family: readonly Relation[]): number {

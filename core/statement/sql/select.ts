@@ -1,14 +1,15 @@
 /** SELECT, VALUES and set operations: what they read, and what each output column carries. */
 import { as, bodyOf, child, flag, isTree, items, stringNode, tagOf, text, type Tree } from './ast.ts';
-import { resolveBareColumn } from './column-refs.ts';
+import { isOpenReference, resolveBareColumn } from './column-refs.ts';
 import type { Context, QueryOptions } from './context.ts';
-import { readExpression, readPredicate, readSortOperator } from './expressions.ts';
+import { readCall, readExpression, readPredicate, readSortOperator } from './expressions.ts';
 import { hasAggregate, isTriviallyTrue, limitOf } from './facts.ts';
 import { callOperator } from './functions.ts';
 import { readFrom } from './from-clause.ts';
+import { OPAQUE_VALUE } from './opaque-value.ts';
 import { outputName } from './output-names.ts';
 import { readColumn, withDescendants } from './relations.ts';
-import { emptyScope, findItems, mergeCarried, OPEN_SHAPE, type Scope, type ScopeColumn, type Shape } from './scope.ts';
+import { emptyScope, findItems, mergeCarried, OPEN_SHAPE, type Scope, type ScopeColumn, type Sensitive, type Shape } from './scope.ts';
 import { readSelectInto } from './stored-queries.ts';
 import { readWith } from './with-clause.ts';
 
@@ -188,20 +189,26 @@ export function readTargets(context: Context, scope: Scope, list: readonly unkno
 }
 
 function readComputed(context: Context, scope: Scope, value: unknown, name: string, options: QueryOptions): ScopeColumn {
-  if (options.usesByColumn !== true) {
-    readExpression(context, scope, value, 'output expression');
-    return { name, carries: [], reads: [] };
-  }
+  if (options.usesByColumn !== true) return { name, carries: readBareValue(context, scope, value), reads: [] };
   const before = context.uses;
   const expanded = context.views.size + context.expandedFunctions.size;
   context.uses = new Map();
-  readExpression(context, scope, value, 'output expression');
+  const carries = readBareValue(context, scope, value);
   const found = context.uses;
   context.uses = before;
   // What a view or function read here for the first time uses belongs to every later reference too: it is reported at once.
   if (context.views.size + context.expandedFunctions.size !== expanded) for (const [key, use] of found) context.uses.set(key, use);
   const uses = [...found.values()];
-  return { name, carries: [], reads: [], uses };
+  return { name, carries, reads: [], uses };
+}
+
+/** A target expression; what it can carry where it is the bare value of a call, or of a column that only its function knows. */
+function readBareValue(context: Context, scope: Scope, value: unknown): readonly Sensitive[] {
+  const call = as(value, 'FuncCall');
+  if (call !== undefined) return readCall(context, scope, call);
+  if (context.opaqueFunctions.size > 0 && isOpenReference(scope, value)) return [OPAQUE_VALUE];
+  readExpression(context, scope, value, 'output expression');
+  return [];
 }
 
 /** `*`, `t.*`, `s.t.*` as a target of their own. */

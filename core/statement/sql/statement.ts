@@ -7,6 +7,7 @@ import { readDelete, readInsert, readUpdate } from './dml.ts';
 import { readExpression } from './expressions.ts';
 import { readBody } from './function-bodies.ts';
 import { readMerge } from './merge.ts';
+import { OPAQUE_COLUMN } from './opaque-value.ts';
 import type { ParsedStatement } from './parse.ts';
 import type { OutputColumn, StatementReading } from './reading.ts';
 import { emptyScope, OPEN_SHAPE, type Scope, type Shape } from './scope.ts';
@@ -95,7 +96,9 @@ const UNKNOWN_KEY = 'unknown Target ';
 
 function finish(context: Context, kind: string, parsed: ParsedStatement, shape: Shape | undefined): StatementReading {
   const returnsRows = shape !== undefined && (shape.columns.length > 0 || kind === 'select') && !INTO_KINDS.has(kind);
-  const carried = shape?.columns.flatMap((column) => column.carries.map((sensitive) => sensitive.name)) ?? [];
+  const carried = (shape?.columns ?? []).flatMap((column) =>
+    column.carries.flatMap(({ key, name }) => (key === OPAQUE_COLUMN ? [] : [name])),
+  );
   for (const name of kind === 'explain' ? [] : carried) context.masked.add(name);
   const rows = shape?.rows ?? -1;
   const large = rows < 0 || rows >= context.environment.fullExportRows;

@@ -3,6 +3,7 @@ import { bodyOf, child, constantOf, flag, isTree, items, text, type Tree } from 
 import type { Context } from './context.ts';
 import { markLiterals, readExpression } from './expressions.ts';
 import { callByName, callFunctions, callName } from './functions.ts';
+import { OPAQUE_VALUE } from './opaque-value.ts';
 import { changeParameter } from './parameters.ts';
 import type { SessionControl } from './reading.ts';
 import { relationLabel, relationOf, relationPath, withDescendants } from './relations.ts';
@@ -211,12 +212,15 @@ function readCall(context: Context, node: Tree): undefined {
   context.writing = true;
   const call = child(node, 'funccall') ?? {};
   const names = callName(call);
-  if (!callByName(context, names, call)) context.unknown(`procedure ${names.join('.')}`);
+  const called = callByName(context, names, call);
+  if (called === undefined) context.unknown(`procedure ${names.join('.')}`);
+  if (called === 'dynamic') context.use(OPAQUE_VALUE, `call of ${names.join('.')}()`);
   for (const key in call) if (key !== 'funcname') readExpression(context, emptyScope(), call[key], 'argument of CALL');
 }
 
 function readDo(context: Context): undefined {
   context.effect('doBlock', 'Target', []);
+  context.control.plantsCode = 'a DO block';
   context.reachOpaque();
 }
 
