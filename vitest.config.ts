@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 // A machine that counts the tests names a file for them; people see the same run as ever.
 const report = process.env['SALLYPORT_TEST_REPORT'];
@@ -6,6 +6,8 @@ const report = process.env['SALLYPORT_TEST_REPORT'];
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // These need programs beside Node, or take long: `npm run test:clients`.
+    exclude: [...configDefaults.exclude, 'test/clients/**', 'test/drills/**'],
     // A process per file: wire suites start PostgreSQL, and a crash ends no other suite.
     pool: 'forks',
     // Suites share two cores with the databases that they start.
