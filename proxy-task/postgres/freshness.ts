@@ -5,7 +5,7 @@
  */
 import { CATALOG_FINGERPRINT } from '../../core/statement/sql/catalog-fingerprint.ts';
 import { buildSessionState, stateQuery } from '../../core/statement/sql/state-query.ts';
-import type { SessionState } from '../../core/statement/sql/session-state.ts';
+import { namesAlike, type SessionState } from '../../core/statement/sql/session-state.ts';
 import type { View } from '../pipeline/authorize.ts';
 import { viewOf } from '../pipeline/view.ts';
 import type { BundleSource } from '../ports.ts';
@@ -103,6 +103,7 @@ export class Freshness {
     stale.state = false;
     const state = buildSessionState(answer, judge.view.catalog);
     if (stale.names) this.#compareNames(state);
+    for (const cursor of this.#session.cursors.confirmed().values()) if (!namesAlike(cursor.view.state, state)) cursor.moved = true;
     if (state.version !== judge.view.state.version) judge.adopt({ ...judge.view, state });
   }
 

@@ -6,6 +6,7 @@
 import type { ApprovalDemand } from '../../core/decision.ts';
 import { looksLikeMask } from '../../core/masking/looks-like-mask.ts';
 import type { Parsed } from '../../core/statement/sql/parse.ts';
+import { namesAlike } from '../../core/statement/sql/session-state.ts';
 import type { JudgedStatement, NameLookup, TextJudgement, Verdict } from '../pipeline/authorize.ts';
 import type { Freshness } from './freshness.ts';
 import { Hold, type HeldStatement } from './hold.ts';
@@ -197,6 +198,7 @@ export class Intake {
       this.#record.unjudged(sql, 'simple', judgement.reason);
       return this.#refuseSimple(unjudgeable(judgement.reason, judgement.atByte));
     }
+    if (this.#cursorMoved(judgement.statements)) return this.#refuseSimple(unjudgeable(CURSOR_MOVED));
     const approval = this.#settle(judgement, sql, undefined, []);
     if (approval === WAIT) return false;
     if ('refusal' in approval) {
@@ -217,6 +219,7 @@ export class Intake {
       return this.#refuseSimple(unjudgeable('a cap of affected rows holds for one statement: send each alone'));
     }
     const runs = judgement.statements.map((judged) => this.#start(judged, approval));
+    for (const run of runs) this.#propose(run);
     // A simple Query drops the unnamed statement and portal (exec_simple_query).
     const dropUnnamed = bookChange(statements, statements.propose({ kind: 'delete', name: '', segment: machine.segment }));
     const dropPortal = bookChange(portals, portals.propose({ kind: 'delete', name: '', segment: machine.segment }));
@@ -289,6 +292,7 @@ export class Intake {
     if (judgement.kind === 'unjudgeable') return this.#refuseExtended(unjudgeable(judgement.reason, judgement.atByte));
     const judged = judgement.statements[0];
     if (judgement.statements.length > 1) return this.#refuseExtended(unjudgeable('a prepared statement holds one command'));
+    if (this.#cursorMoved(judgement.statements)) return this.#refuseExtended(unjudgeable(CURSOR_MOVED));
     const parameters = boundParameters(bind, prepared, buffer);
     const approval = this.#settle(judgement, prepared.text, judged, parameters);
     if (approval === WAIT) return false;
@@ -321,9 +325,12 @@ export class Intake {
   }
 
   #forwardBind(portal: string, run: StatementRun, buffer: Buffer, start: number, end: number): boolean {
-    const { machine, portals, toTarget } = this.#session;
-    const change = portals.propose({ kind: 'set', name: portal, body: run, segment: machine.segment });
-    machine.sent({ kind: 'bind', change: bookChange(portals, change), run });
+    const { machine, portals, cursors, toTarget } = this.#session;
+    const { segment } = machine;
+    const set = bookChange(portals, portals.propose({ kind: 'set', name: portal, body: run, segment }));
+    // A cursor of this name is gone, or the target refuses the Bind.
+    const gone = bookChange(cursors, cursors.propose({ kind: 'delete', name: portal, segment }));
+    machine.sent({ kind: 'bind', change: bothChanges(set, gone), run });
     toTarget.add(buffer, start - HEADER_BYTES, end);
     return true;
   }
@@ -335,11 +342,19 @@ export class Intake {
     if (found.kind === 'unconfirmed') return false;
     if (found.kind === 'unknown') return this.#refuseExtended(noSuchName('portal', portal));
     const run = found.body;
+    const fetches = FETCHES.has(run.judged.reading.kind);
+    if (fetches || runsCode(run.judged)) {
+      if (!this.#freshness.ensure()) return false;
+      if (this.#cursorMoved([run.judged])) return this.#refuseExtended(unjudgeable(CURSOR_MOVED));
+      if (!fetches && !namesAlike(run.view.state, this.#session.judge.view.state)) {
+        return this.#refuseExtended(unjudgeable('names mean something else than when it was bound: bind it again'));
+      }
+    }
     // Judged and masked under rules that no longer hold: PostgreSQL's own words for a portal that is gone.
     if (!this.#freshness.isCurrent(run.view)) return this.#refuseExtended(noSuchName('portal', portal));
+    this.#propose(run);
     machine.sent({ kind: 'execute', run });
     toTarget.add(buffer, start - HEADER_BYTES, end);
-    if (run.judged.reading.control.copy?.direction === 'in') this.#copyAwaited = run;
     if (run.maxRows !== undefined) this.#capped = { run, simple: false };
     return true;
   }
@@ -363,14 +378,17 @@ export class Intake {
   }
 
   #close(buffer: Buffer, start: number, end: number): boolean {
-    const { machine, statements, portals, toTarget } = this.#session;
+    const { machine, statements, portals, cursors, toTarget } = this.#session;
     const named = decodeClose(buffer, start, end);
     const { name } = named;
     const segment = machine.segment;
     const change: BookChange =
       named.kind === 'statement'
         ? bookChange(statements, statements.propose({ kind: 'delete', name, segment }))
-        : bookChange(portals, portals.propose({ kind: 'delete', name, segment }));
+        : bothChanges(
+            bookChange(portals, portals.propose({ kind: 'delete', name, segment })),
+            bookChange(cursors, cursors.propose({ kind: 'delete', name, segment })),
+          );
     machine.sent({ kind: 'close', change });
     toTarget.add(buffer, start - HEADER_BYTES, end);
     return true;
@@ -519,8 +537,8 @@ export class Intake {
 
   /** Registers what the statement's success will change, and what must be read again after it. */
   #start(judged: JudgedStatement, approval: Cleared, prepared?: Prepared, resultFormats?: readonly (0 | 1)[]): StatementRun {
-    const { machine, statements, cursors, stale, clock, settings } = this.#session;
     const session = this.#session;
+    const { clock } = session;
     session.statementCount += 1;
     const run = new StatementRun({
       number: session.statementCount,
@@ -532,6 +550,16 @@ export class Intake {
       ...(approval.id === undefined ? {} : { approval: approval.id }),
       ...(approval.maxRows === undefined ? {} : { maxRows: approval.maxRows }),
     });
+    this.#stales(judged);
+    if (!judged.plainRead) this.#durable = true;
+    return run;
+  }
+
+  /** Names and settings that the run's success will change: pending from when it is sent to be executed. */
+  #propose(run: StatementRun): void {
+    const { machine, statements, cursors, settings } = this.#session;
+    const session = this.#session;
+    const { judged } = run;
     const { control } = judged.reading;
     const segment = machine.segment;
     if (control.prepare !== undefined) {
@@ -548,9 +576,20 @@ export class Intake {
       run.changes.push(
         bookChange(
           cursors,
-          cursors.propose({ kind: 'set', name, body: { output: judged.output, hold, view: this.#session.judge.view }, segment }),
+          cursors.propose({
+            kind: 'set',
+            name,
+            body: { output: judged.output, hold, view: run.view, runsCode: runsCode(judged), moved: false },
+            segment,
+          }),
         ),
       );
+    }
+    run.changes.push(...this.#closings(control, segment));
+    if (control.closeCursor !== undefined) {
+      const { name } = control.closeCursor;
+      const change = name === 'all' ? ({ kind: 'clear', segment } as const) : ({ kind: 'delete', name, segment } as const);
+      run.changes.push(bookChange(cursors, cursors.propose(change)));
     }
     if (control.gatewaySetting !== undefined) {
       const { name, value } = control.gatewaySetting;
@@ -570,6 +609,14 @@ export class Intake {
         drop: settle,
       });
     }
+    if (control.copy?.direction === 'in') this.#copyAwaited = run;
+    this.#stales(judged);
+  }
+
+  /** What must be read again: after Bind, since planning can run code, and after Execute, whatever was read in between. */
+  #stales(judged: JudgedStatement): void {
+    const { stale } = this.#session;
+    const { control } = judged.reading;
     const undone = stale.touched && control.transaction !== undefined && UNDOES_SETTINGS.has(control.transaction);
     if (control.dirtiesState || judged.facts.opaque || undone) {
       stale.state = true;
@@ -580,9 +627,24 @@ export class Intake {
       stale.catalog = true;
       stale.unsettled = false;
     }
-    if (!judged.plainRead) this.#durable = true;
-    if (control.copy?.direction === 'in') this.#copyAwaited = run;
-    return run;
+  }
+
+  /**
+   * Cursors and portals share their names: after CLOSE, and after code that may have closed any and opened others in their
+   * place, what was judged under a name no longer says what its rows are.
+   */
+  #closings(control: JudgedStatement['reading']['control'], segment: number): BookChange[] {
+    const { cursors, portals } = this.#session;
+    const name = control.callsOpaque === true ? 'all' : control.closeCursor?.name;
+    if (name === undefined) return [];
+    const change = name === 'all' ? ({ kind: 'clear', segment } as const) : ({ kind: 'delete', name, segment } as const);
+    return [bookChange(cursors, cursors.propose(change)), bookChange(portals, portals.propose({ ...change }))];
+  }
+
+  /** Whether a FETCH or MOVE may run a cursor's functions under other names than it was judged with. */
+  #cursorMoved(statements: readonly JudgedStatement[]): boolean {
+    if (!statements.some(({ reading }) => FETCHES.has(reading.kind))) return false;
+    return [...this.#session.cursors.confirmed().values()].some((cursor) => cursor.runsCode && cursor.moved);
   }
 
   /** An implicit transaction ends with what was just sent, and with it what was set in it. */
@@ -619,6 +681,11 @@ export class Intake {
   }
 }
 
+/** Functions look names up when they run, not when they are judged. */
+function runsCode(judged: JudgedStatement): boolean {
+  return judged.facts.opaque || judged.effects.some(({ resource }) => resource.type === 'Function');
+}
+
 /** SET LOCAL ends with its transaction; SET too, when that is rolled back. */
 const UNDOES_SETTINGS: ReadonlySet<string> = new Set(['commit', 'rollback', 'rollbackTo', 'prepareTransaction']);
 
@@ -628,6 +695,9 @@ function endsTransactionEarly(judgement: TextJudgement & { kind: 'judged' }): bo
   const end = kinds.findIndex((kind) => kind !== undefined && UNDOES_SETTINGS.has(kind));
   return end >= 0 && kinds.slice(end).includes(undefined);
 }
+
+const FETCHES: ReadonlySet<string> = new Set(['fetch', 'move']);
+const CURSOR_MOVED = 'names mean something else than when the cursor was declared: declare it again';
 
 /** No grammar reads this, so that it fails in every state and does nothing in any. */
 const FAILING_QUERY = 'sallyport refused this statement';
@@ -713,6 +783,10 @@ function boundParameters(bind: Bind, prepared: Prepared, buffer: Buffer): HeldSt
     format: formatAt(bind.parameterFormats, index),
     value: range === undefined ? null : buffer.subarray(range.start, range.end),
   }));
+}
+
+function bothChanges(left: BookChange, right: BookChange): BookChange {
+  return { confirm: () => (left.confirm(), right.confirm()), drop: () => (left.drop(), right.drop()) };
 }
 
 export function withFormats(columns: readonly ColumnDescription[], formats: readonly (0 | 1)[]): readonly ColumnDescription[] {

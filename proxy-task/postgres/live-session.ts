@@ -16,7 +16,15 @@ import type { DescribeSubject, Prepared, StatementRun } from './run.ts';
 import type { SessionMachine } from './session-machine.ts';
 import type { TargetRuntime } from './target-runtime.ts';
 
-export type Cursor = { readonly output: readonly OutputColumn[] | undefined; readonly hold: boolean; readonly view: View };
+export type Cursor = {
+  readonly output: readonly OutputColumn[] | undefined;
+  readonly hold: boolean;
+  readonly view: View;
+  /** Its rows come from functions, which look names up whenever they run. */
+  readonly runsCode: boolean;
+  /** Names have meant something else since it was judged. */
+  moved: boolean;
+};
 
 /** What the agent set with `SET sallyport.*` or `-c` (design §3). */
 export type GatewaySettings = { reason: string; approval: 'wait' | 'failfast'; approvalId: string };

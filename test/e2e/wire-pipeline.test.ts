@@ -251,6 +251,18 @@ const SCRIPTS: readonly (readonly [name: string, script: readonly Step[]])[] = [
     ],
   ],
   [
+    'what is bound and never executed',
+    [
+      at(parse('', 'PREPARE never AS SELECT 1'), bind('', ''), sync()),
+      at(bind('', 'never'), execute(), sync()),
+      q('EXECUTE never'),
+      q("PREPARE never AS SELECT 'now'"),
+      q('EXECUTE never'),
+      at(parse('', 'DEALLOCATE never'), bind('', ''), sync()),
+      q('EXECUTE never'),
+    ],
+  ],
+  [
     'DEALLOCATE ALL',
     [
       at(parse('one', 'SELECT 1'), parse('two', 'SELECT 2'), sync()),

@@ -1,6 +1,16 @@
 /** What a session's names mean besides the catalog: read from the target after anything that may change it. */
 import type { Relation } from './catalog.ts';
 
+/** Whether unqualified names mean the same in both: code that runs by name does what it was judged to do. */
+export function namesAlike(left: SessionState, right: SessionState): boolean {
+  return left === right || left.version === right.version || namesOf(left) === namesOf(right);
+}
+
+function namesOf({ searchPath, sessionUser, currentUser, tempSchema, tempRelations, tempCode }: SessionState): string {
+  const temporary = tempRelations.map(({ oid, definitionHash }) => [oid, definitionHash]);
+  return JSON.stringify([searchPath, sessionUser, currentUser, tempSchema, temporary, tempCode]);
+}
+
 export type SessionState = {
   /** Schemas in lookup order as `current_schemas(true)` gives them: pg_temp_N and pg_catalog included. */
   readonly searchPath: readonly string[];
