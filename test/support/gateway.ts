@@ -73,7 +73,6 @@ export async function startGateway(postgres: TestPostgres, config: GatewayConfig
   const log: string[] = [];
   const machine = await startMachine({ configDir, dataDir, env: { TARGET_PASSWORD: postgres.password }, log: (line) => log.push(line) });
   const clients: Client[] = [];
-  const operator = { authorization: `Bearer ${readOperatorToken(dataDir) ?? ''}` };
 
   const token = (principal = 'agent-7', groups: readonly string[] = ['all'], onBehalfOf?: string): Promise<string> =>
     issuer.mintToken({ principal, groups, ttlSeconds: 900, ...(onBehalfOf === undefined ? {} : { onBehalfOf }) });
@@ -103,29 +102,7 @@ export async function startGateway(postgres: TestPostgres, config: GatewayConfig
       clients.push(client);
       return client;
     },
-    pending: async () => {
-      for (;;) {
-        const response = await fetch(`${machine.api}/v1/approvals?open=true`, { headers: operator });
-        // The API's own answer, whose shape its own tests hold.
-        const found = ((await response.json()) as { approvals: { id: string; digest: string; state: string }[] }).approvals.find(
-          (approval) => approval.state === 'pending',
-        );
-        if (found !== undefined) return found;
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    },
-    answer: async (id, answer, person = 'dana@bank.example', reason = 'looks right') => {
-      const shown = await fetch(`${machine.api}/v1/approvals/${id}`, { headers: operator });
-      // As above.
-      const { digest } = (await shown.json()) as { digest: string };
-      const idToken = await signInAtDemo({ issuer: issuer.url, clientId: 'sallyport-cli', nonce: approvalNonce(id, digest) }, person);
-      const response = await fetch(`${machine.api}/v1/approvals/${id}/votes`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ answer, reason, idToken }),
-      });
-      return response.status;
-    },
+    ...approvalsAt(machine.api, dataDir, issuer.url),
     reconfigure: write,
     stop: async () => {
       await Promise.all(clients.map((client) => client.end().catch(() => undefined)));
@@ -136,7 +113,38 @@ export async function startGateway(postgres: TestPostgres, config: GatewayConfig
   };
 }
 
-function settingsText(postgres: TestPostgres, issuer: string, config: GatewayConfig): string {
+/** The people's side of the gateway at this address. */
+export function approvalsAt(api: string, dataDir: string, issuer: string): Pick<TestGateway, 'pending' | 'answer'> {
+  const operator = { authorization: `Bearer ${readOperatorToken(dataDir) ?? ''}` };
+  return {
+    pending: async () => {
+      for (;;) {
+        const response = await fetch(`${api}/v1/approvals?open=true`, { headers: operator });
+        // The API's own answer, whose shape its own tests hold.
+        const found = ((await response.json()) as { approvals: { id: string; digest: string; state: string }[] }).approvals.find(
+          (approval) => approval.state === 'pending',
+        );
+        if (found !== undefined) return found;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+    answer: async (id, answer, person = 'dana@bank.example', reason = 'looks right') => {
+      const shown = await fetch(`${api}/v1/approvals/${id}`, { headers: operator });
+      // As above.
+      const { digest } = (await shown.json()) as { digest: string };
+      const idToken = await signInAtDemo({ issuer, clientId: 'sallyport-cli', nonce: approvalNonce(id, digest) }, person);
+      const response = await fetch(`${api}/v1/approvals/${id}/votes`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ answer, reason, idToken }),
+      });
+      return response.status;
+    },
+  };
+}
+
+/** sallyport.yaml before this PostgreSQL, on free ports, with the password in TARGET_PASSWORD. */
+export function settingsText(postgres: TestPostgres, issuer: string, config: GatewayConfig): string {
   return `
 listeners:
   postgres: { host: 127.0.0.1, port: 0 }
