@@ -3,7 +3,7 @@ import { jsonLine } from './json-line.ts';
 import { readFileSync } from 'node:fs';
 import { cedarSchema } from '../core/policy/schema.ts';
 import { readConfigDirectory } from '../standalone/config-directory.ts';
-import { configDirectory, printFindings } from './config-argument.ts';
+import { configArgument, printFindings, type ConfigArgument } from './config-argument.ts';
 import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.ts';
 
 const USAGE = `Usage: sallyport config check [--config DIR] [--json]
@@ -27,15 +27,15 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
     options: { config: { type: 'string' }, json: { type: 'boolean', default: false } },
   });
   const [action, name, ...more] = positionals;
-  if (action === 'check' && name === undefined) return check(configDirectory(values.config, io), values.json, io);
+  if (action === 'check' && name === undefined) return check(configArgument(values.config, io), values.json, io);
   if (action === 'schema' && name !== undefined && more.length === 0) return printSchema(name, io);
   throw new UsageError(action === undefined ? 'say what to do: check or schema' : `"${positionals.join(' ')}" is not understood`);
 }
 
 const ONE: Readonly<Record<string, string>> = { targets: 'target', issuers: 'issuer', policies: 'policy', masks: 'mask', cases: 'case' };
 
-async function check(directory: string, json: boolean, io: VerbIo): Promise<number> {
-  const reading = await readConfigDirectory(directory, io.env);
+async function check({ directory, env }: ConfigArgument, json: boolean, io: VerbIo): Promise<number> {
+  const reading = await readConfigDirectory(directory, env);
   if ('errors' in reading) {
     if (json) for (const error of reading.errors) io.stdout.write(jsonLine({ event: 'finding', ...error }));
     else printFindings(reading.errors, io);

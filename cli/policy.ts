@@ -6,7 +6,7 @@ import { buildBundle } from '../core/config/build-bundle.ts';
 import type { Config } from '../core/config/config.ts';
 import type { PostgresTarget } from '../core/target.ts';
 import { catalogOf, parseDump, type CatalogAndState } from './catalog-dump.ts';
-import { configDirectory, configOf } from './config-argument.ts';
+import { configArgument, configOf, type ConfigArgument } from './config-argument.ts';
 import { readLiveCatalog } from './live-catalog.ts';
 import { explainLines } from './policy-explain.ts';
 import { runCases } from './policy-test.ts';
@@ -23,7 +23,7 @@ explain   reads statements from stdin, one JSON object a line ({"id","sql","para
           what would become of each; nothing is run
 catalog   prints a target's catalog, for --catalog; it holds names and definitions, no data
 
-  --config DIR         the configuration directory (SALLYPORT_CONFIG, else config)
+  --config DIR         the configuration directory (SALLYPORT_CONFIG, else config, else the running demo's)
   --catalog FILE       judge against this catalog
   --live               judge against the target itself, whose credential must be at hand
   --principal P        issuer/agent; the issuer may be left out when there is one
@@ -59,24 +59,25 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   if (!['test', 'explain', 'catalog'].includes(action) || more.length > 0)
     throw new UsageError(`"${positionals.join(' ')}" is not understood`);
   if (values.live && values.catalog !== undefined) throw new UsageError('--live and --catalog are two ways to the same: use one');
-  const config = await configOf(configDirectory(values.config, io), io);
+  const argument = configArgument(values.config, io);
+  const config = await configOf(argument, io);
   const bundle = buildBundle(config);
   const catalogs = { file: values.catalog, live: values.live };
 
   if (action === 'test') {
     const explainer = async (target: string): Promise<Explainer | undefined> => {
-      const known = await readCatalog(findTarget(config, target), catalogs, io);
+      const known = await readCatalog(findTarget(config, target), catalogs, argument);
       return known === undefined ? undefined : createExplainer(bundle, target, known);
     };
     return runCases(config, bundle, explainer, values.json, io);
   }
   const target = findTarget(config, values.target);
   if (action === 'catalog') {
-    io.stdout.write(jsonLine(await readLiveCatalog(target, io.env)));
+    io.stdout.write(jsonLine(await readLiveCatalog(target, argument.env)));
     return EXIT.fine;
   }
   const principal = principalFor(config, values.principal, values.group, values['on-behalf-of']);
-  const known = await readCatalog(target, catalogs, io);
+  const known = await readCatalog(target, catalogs, argument);
   if (known === undefined) throw new UsageError('names mean nothing without a catalog: use --live or --catalog FILE');
   const connect = bundle.policies.mayConnect(principal, target.name);
   if (connect.kind !== 'permit') io.stderr.write(`note: this principal may not connect to ${target.name} at all: ${connect.reason}\n`);
@@ -97,9 +98,9 @@ function findTarget(config: Config, name: string | undefined): PostgresTarget {
 async function readCatalog(
   target: PostgresTarget,
   from: { readonly file: string | undefined; readonly live: boolean },
-  io: Pick<VerbIo, 'env'>,
+  argument: ConfigArgument,
 ): Promise<CatalogAndState | undefined> {
-  if (from.live) return catalogOf(await readLiveCatalog(target, io.env));
+  if (from.live) return catalogOf(await readLiveCatalog(target, argument.env));
   if (from.file === undefined) return undefined;
   let text: string;
   try {

@@ -23,20 +23,23 @@ export function explainApprove(demanding: readonly Policy[], demand: ApprovalDem
 
 /** Names the forbids with their reasons, or what no policy permits. */
 export function explainBlock(target: string, blocked: readonly JudgedEffect[], policies: ReadonlyMap<string, Policy>): string {
-  const sentences = new Set<string>();
+  // What somebody forbade on purpose says more than what nobody thought of.
+  const forbidden = new Set<string>();
+  const unpermitted = new Set<string>();
   for (const { effect, judgement } of blocked) {
-    if (judgement.failure !== undefined) sentences.add(`Blocked: ${judgement.failure}`);
+    if (judgement.failure !== undefined) forbidden.add(`Blocked: ${judgement.failure}`);
     for (const id of judgement.policies) {
       const policy = policies.get(id);
-      if (policy !== undefined && judgement.failure === undefined) sentences.add(`Blocked by ${withReason(policy)}`);
+      if (policy !== undefined && judgement.failure === undefined) forbidden.add(`Blocked by ${withReason(policy)}`);
     }
     if (judgement.policies.length === 0 && judgement.failure === undefined) {
       const via = effect.via === undefined ? '' : ` (via ${effect.via})`;
-      sentences.add(`No policy permits ${effect.action} on ${resourceName(target, effect.resource)}${via}`);
+      unpermitted.add(`No policy permits ${effect.action} on ${resourceName(target, effect.resource)}${via}`);
     }
   }
-  const named = [...sentences].slice(0, MAX_NAMED).join('. ');
-  return sentences.size > MAX_NAMED ? `${named}. And ${sentences.size - MAX_NAMED} more.` : `${named}.`;
+  const sentences = [...forbidden, ...unpermitted];
+  const named = sentences.slice(0, MAX_NAMED).join('. ');
+  return sentences.length > MAX_NAMED ? `${named}. And ${sentences.length - MAX_NAMED} more.` : `${named}.`;
 }
 
 function withReason(policy: Policy): string {

@@ -1,6 +1,7 @@
 /** The demo: a real PostgreSQL with a bank in it, a real issuer, and the gateway between an agent and the bank. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { writeConfigEnvironment } from '../config-environment.ts';
 import { type Machine, startMachine } from '../machine.ts';
 import { startDemoIssuer } from './issuer.ts';
 import { startDemoPostgres, type DemoPostgres } from './postgres.ts';
@@ -50,19 +51,16 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     const issuer = await startDemoIssuer({ dataDir, port: ports.issuer });
     undo.push(() => issuer.stop());
     progress('starting the gateway');
-    const machine = await startMachine({
-      configDir: options.configDir ?? BANK_CONFIG,
-      dataDir,
-      log,
-      env: {
-        ...env,
-        SALLYPORT_ISSUER: issuer.url,
-        SALLYPORT_POSTGRES_PORT: String(ports.postgres),
-        SALLYPORT_API_PORT: String(ports.api),
-        BANK_PORT: String(target.port),
-        BANK_PASSWORD: readFileSync(target.rolePasswordFile, 'utf8').trim(),
-      },
-    });
+    const directory = options.configDir ?? BANK_CONFIG;
+    const variables = {
+      SALLYPORT_ISSUER: issuer.url,
+      SALLYPORT_POSTGRES_PORT: String(ports.postgres),
+      SALLYPORT_API_PORT: String(ports.api),
+      BANK_PORT: String(target.port),
+      BANK_PASSWORD_FILE: target.rolePasswordFile,
+    };
+    const machine = await startMachine({ configDir: directory, dataDir, log, env: { ...env, ...variables } });
+    writeConfigEnvironment(dataDir, { directory, variables });
     undo.push(() => machine.stop());
     return { machine, target, issuer: issuer.url, mintToken: (token) => issuer.mintToken(token), stop };
   } catch (error) {

@@ -18,8 +18,9 @@ beforeAll(async () => {
   postgres = await startPostgres();
   const { port, superuser, password } = postgres;
   await ensureBank({ host: '127.0.0.1', port, superuser, superuserPassword: password, rolePassword: 'pw' });
-  env = { BANK_PORT: String(port), BANK_PASSWORD: 'pw' };
   directory = mkdtempSync(join(tmpdir(), 'sallyport-policy-'));
+  writeFileSync(join(directory, 'password'), 'pw\n');
+  env = { BANK_PORT: String(port), BANK_PASSWORD_FILE: join(directory, 'password') };
   config = join(directory, 'config');
   dump = join(directory, 'bank.json');
   cpSync(join(import.meta.dirname, '../../examples/bank/config'), config, { recursive: true });
