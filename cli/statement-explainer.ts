@@ -6,6 +6,7 @@ import type { Principal } from '../core/principal.ts';
 import { effectKey, resourceName, type Action, type Effect, type Resource } from '../core/statement/effect.ts';
 import type { ColumnKey } from '../core/statement/sql/catalog.ts';
 import { loadParser } from '../core/statement/sql/parse.ts';
+import { materializedLineage } from '../core/statement/sql/materialized-lineage.ts';
 import { readSql } from '../core/statement/sql/read-sql.ts';
 import { safeFunctionsOf } from '../core/statement/sql/safe-functions.ts';
 import { StatementJudge, type JudgedStatement, type NameLookup, type TextJudgement } from '../proxy-task/pipeline/authorize.ts';
@@ -46,9 +47,9 @@ const NO_NAMES: NameLookup = { prepared: () => ({ kind: 'unknown' }), cursor: ()
 
 /** Prepares explanations on one target. Throws TargetClosed. */
 export async function createExplainer(bundle: Bundle, target: string, { major, catalog, state }: CatalogAndState): Promise<Explainer> {
-  const masks = masksOf(bundle, catalog, target);
   const isSafe = safeFunctionsOf(catalog);
   const parser = await loadParser(major);
+  const masks = masksOf(bundle, catalog, target, materializedLineage(parser, catalog, isSafe));
   return (principal, sql, inTransaction = false) => {
     const view = viewOf({ principal, target, bundle, catalog, state, masks, isSafe });
     const { revealed } = view;

@@ -1,5 +1,5 @@
 /** Masking rules name columns; masks hold for (oid, attnum) and follow the data to where PostgreSQL keeps copies of it. */
-import { columnKey, type Catalog, type ColumnKey, type Relation, type RelationColumn } from '../statement/sql/catalog.ts';
+import { columnKey, type Catalog, type ColumnKey, type Oid, type Relation, type RelationColumn } from '../statement/sql/catalog.ts';
 import { readersOf } from './data-readers.ts';
 import { sameMethod } from './plan.ts';
 import type { BoundMask, BoundMasks, MaskMethod, MaskRule } from './rules.ts';
@@ -15,6 +15,17 @@ export type SystemColumn = { readonly schema: string; readonly relation: string;
  * the definition uses a masked column otherwise than as a bare output.
  */
 export type MaterializedLineage = (view: Relation, masks: BoundMasks) => readonly (readonly ColumnKey[])[] | undefined;
+
+/** A rule, and a column that it once meant by name: it means that one for as long as it exists. */
+export type PinnedMask = { readonly rule: MaskRule; readonly column: ColumnKey };
+
+/** What each rule of a target means by name now: what to hold on to when something is renamed. */
+export function pinnedMasks(rules: readonly MaskRule[], catalog: Catalog, target: string): readonly PinnedMask[] {
+  return rules.flatMap((rule) => {
+    const found = rule.target === target ? resolve(rule, catalog) : '';
+    return typeof found === 'string' ? [] : [{ rule, column: columnKey(found.relation.oid, found.column.attnum) }];
+  });
+}
 
 /** `source` of masks that no rule asked for. */
 export const BUILT_IN_SOURCE = 'built in';
@@ -33,6 +44,7 @@ export function bindMasks(
   target: string,
   systemColumns: readonly SystemColumn[],
   lineage?: MaterializedLineage,
+  pinned: readonly PinnedMask[] = [],
 ): BindResult {
   const problems: BindProblem[] = [];
   const masks = new Map<ColumnKey, BoundMask>();
@@ -50,6 +62,11 @@ export function bindMasks(
     masks.set(mask.column, mask);
   }
   if (problems.length > 0) return { problems };
+  for (const { rule: former, column: key } of pinned) {
+    const rule = rules.find((candidate) => sameColumn(candidate, former));
+    const found = masks.has(key) || rule === undefined ? undefined : columnOf(catalog, key);
+    if (rule !== undefined && found !== undefined) masks.set(key, bound(found.relation, found.column, rule.method, rule.source));
+  }
   new Follower(catalog, masks, lineage).follow();
   for (const { schema, relation: name, column: columnName } of systemColumns) {
     const relation = catalog.relationsByName.get(schema)?.get(name);
@@ -83,6 +100,17 @@ function resolve(rule: MaskRule, catalog: Catalog): { relation: Relation; column
   return { relation, column };
 }
 
+function sameColumn(left: MaskRule, right: MaskRule): boolean {
+  return left.target === right.target && left.schema === right.schema && left.table === right.table && left.column === right.column;
+}
+
+function columnOf(catalog: Catalog, key: ColumnKey): { relation: Relation; column: RelationColumn } | undefined {
+  const [oid = '', attnum = ''] = key.split('.');
+  const relation = catalog.relations.get(Number(oid));
+  const column = relation?.columns.find((candidate) => candidate.attnum === Number(attnum));
+  return relation === undefined || column === undefined ? undefined : { relation, column };
+}
+
 function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
@@ -104,6 +132,7 @@ class Follower {
   private readonly lineage: MaterializedLineage | undefined;
   private readonly ruled: ReadonlySet<ColumnKey>;
   private readonly pending: BoundMask[];
+  private readonly references = new Map<Oid, { from: Relation; columns: readonly number[]; referenced: readonly number[] }[]>();
 
   constructor(catalog: Catalog, masks: Map<ColumnKey, BoundMask>, lineage: MaterializedLineage | undefined) {
     this.catalog = catalog;
@@ -111,6 +140,13 @@ class Follower {
     this.lineage = lineage;
     this.ruled = new Set(masks.keys());
     this.pending = [...masks.values()];
+    for (const from of catalog.relations.values()) {
+      for (const { relation, columns, referenced } of from.references ?? []) {
+        const known = this.references.get(relation) ?? [];
+        known.push({ from, columns, referenced });
+        this.references.set(relation, known);
+      }
+    }
   }
 
   follow(): void {
@@ -122,9 +158,9 @@ class Follower {
 
   private followTables(): void {
     for (let mask = this.pending.pop(); mask !== undefined; mask = this.pending.pop()) {
-      const relation = this.catalog.relations.get(Number(mask.column.split('.')[0]));
-      const column = relation?.columns.find((candidate) => columnKey(relation.oid, candidate.attnum) === mask.column);
-      if (relation === undefined || column === undefined) continue;
+      const found = columnOf(this.catalog, mask.column);
+      if (found === undefined) continue;
+      const { relation, column } = found;
       for (const kin of [...relation.parents, ...relation.children]) {
         const other = this.catalog.relations.get(kin);
         const same = other?.columns.find((candidate) => candidate.name === column.name);
@@ -133,7 +169,19 @@ class Follower {
       for (const computed of relation.columns) {
         if (computed.generatedFrom?.includes(column.attnum) === true) this.add(bound(relation, computed, REDACT, mask.source));
       }
+      for (const { relation: other, column: referring } of this.referring(relation, column)) {
+        this.add(bound(other, referring, mask.method, mask.source));
+      }
     }
+  }
+
+  /** Columns whose foreign key refers to this one: their values are values of it. */
+  private referring(relation: Relation, column: RelationColumn): { relation: Relation; column: RelationColumn }[] {
+    return (this.references.get(relation.oid) ?? []).flatMap(({ from, columns, referenced }) => {
+      const attnum = columns[referenced.indexOf(column.attnum)];
+      const referring = from.columns.find((candidate) => candidate.attnum === attnum);
+      return referring === undefined ? [] : [{ relation: from, column: referring }];
+    });
   }
 
   private followMaterialized(): void {

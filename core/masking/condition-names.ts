@@ -71,6 +71,41 @@ const CLASSES: Readonly<Record<string, string>> = {
   XX: 'internal error',
 };
 
+/**
+ * The code where it is one that PostgreSQL raises by itself or has a name here, else its class's plain one: RAISE chooses all
+ * five characters, which is room for a part of a value.
+ */
+export function plainCode(code: string): string {
+  if (CONDITIONS[code] !== undefined || RETRIED.has(code)) return code;
+  return CLASSES[code.slice(0, 2)] === undefined ? 'P0001' : `${code.slice(0, 2)}000`;
+}
+
+/** Codes that clients act on: they retry, reconnect or ask for other rights. */
+const RETRIED: ReadonlySet<string> = new Set([
+  '25001',
+  '25006',
+  '25P01',
+  '25P02',
+  '40001',
+  '40002',
+  '40003',
+  '40P01',
+  '42501',
+  '42804',
+  '53100',
+  '53200',
+  '53300',
+  '54001',
+  '55000',
+  '55006',
+  '55P03',
+  '57014',
+  '57P01',
+  '57P02',
+  '57P03',
+  '57P05',
+]);
+
 /** The condition's name, its class's name, or a plain word for codes that code of the target made up. */
 export function conditionName(code: string): string {
   return CONDITIONS[code] ?? CLASSES[code.slice(0, 2)] ?? 'error of the target';

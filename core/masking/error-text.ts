@@ -2,7 +2,7 @@
  * ErrorResponse and NoticeResponse of targets with masks: messages may quote rows (`Key (ssn)=(…)`, `invalid input
  * syntax for type integer: "…"`), so their text is rebuilt from what can hold no data (design §7).
  */
-import { conditionName } from './condition-names.ts';
+import { conditionName, plainCode } from './condition-names.ts';
 import { NO_DETECTORS, redactText, type DetectorSet } from './detectors.ts';
 
 /** Fields by their type byte (protocol.sgml, "Error and Notice Message Fields"): `C` SQLSTATE, `M` message … */
@@ -44,9 +44,9 @@ export function maskMessage(fields: MessageFields, hasMasks: boolean, detectors:
     for (const [field, text] of fields) masked.set(field, TEXTS.has(field) ? redactText(text, detectors) : text);
     return masked;
   }
-  const code = fields.get('C') ?? '';
   const inner = isInner(fields);
-  for (const [field, text] of fields) if (ALWAYS_KEPT.has(field)) masked.set(field, text);
+  const code = inner ? plainCode(fields.get('C') ?? '') : (fields.get('C') ?? '');
+  for (const [field, text] of fields) if (ALWAYS_KEPT.has(field)) masked.set(field, field === 'C' ? code : text);
   masked.set('M', keepsText(code, fields.has('P')) && !inner ? redactText(fields.get('M') ?? '', detectors) : rebuilt(code, fields, inner));
   if (!inner) {
     for (const [field] of NAMES) {

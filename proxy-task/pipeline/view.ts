@@ -1,5 +1,5 @@
 /** What verdicts of one session rest on, put together from the parts: the same for the wire and for explanations. */
-import { BUILT_IN_SOURCE, bindMasks } from '../../core/masking/bind.ts';
+import { BUILT_IN_SOURCE, bindMasks, type MaterializedLineage, type PinnedMask } from '../../core/masking/bind.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { BoundMasks } from '../../core/masking/rules.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
@@ -18,9 +18,18 @@ export class TargetClosed extends SallyportError {
 /** A full read of a table from this many rows on counts as an export (`context.fullExport`). */
 export const FULL_EXPORT_ROWS = 10_000;
 
-/** Binds the masks of a bundle to a target's catalog. Throws TargetClosed, naming the rule and where it stands. */
-export function masksOf(bundle: Bundle, catalog: Catalog, target: string): BoundMasks {
-  const bound = bindMasks(bundle.masks, catalog, target, systemColumns(catalog));
+/**
+ * Binds the masks of a bundle to a target's catalog. `pinned` is what its rules were bound to before. Throws TargetClosed,
+ * naming the rule and where it stands.
+ */
+export function masksOf(
+  bundle: Bundle,
+  catalog: Catalog,
+  target: string,
+  lineage: MaterializedLineage,
+  pinned: readonly PinnedMask[] = [],
+): BoundMasks {
+  const bound = bindMasks(bundle.masks, catalog, target, systemColumns(catalog), lineage, pinned);
   if ('masks' in bound) return bound.masks;
   const reasons = bound.problems.map(({ rule, reason }) => `${rule.source}: ${reason}`).join('; ');
   throw new TargetClosed(`masking rules do not resolve on target "${target}": ${reasons}`);

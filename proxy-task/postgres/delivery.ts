@@ -46,6 +46,8 @@ export class Delivery {
   fatal = false;
   /** The client was told that its statement failed, but the target thinks otherwise: until that is mended nothing passes. */
   #spoiled = false;
+  /** Code that cannot be read ran since the last ReadyForQuery, before which PostgreSQL tells what settings changed. */
+  #ranOpaque = false;
 
   readonly #runEnded: (run: StatementRun) => void;
 
@@ -219,6 +221,7 @@ export class Delivery {
   #completed(run: StatementRun | undefined, how: 'done' | 'suspended' | 'empty', buffer: Buffer, start: number, end: number): void {
     const { toClient } = this.#session;
     const from = start - HEADER_BYTES;
+    if (run?.judged.facts.opaque === true) this.#ranOpaque = true;
     if (run === undefined || run.number === 0 || this.#spoiled) {
       if (!this.#spoiled) toClient.add(buffer, from, end);
       return;
@@ -267,9 +270,10 @@ export class Delivery {
 
   #failed(run: StatementRun | undefined, buffer: Buffer, start: number, end: number): void {
     const { recorder, toClient, judge } = this.#session;
+    if (run?.judged.facts.opaque === true) this.#ranOpaque = true;
     const fields = decodeErrorFields(buffer, start, end);
     const told = run?.capped === undefined ? this.#cleaned(fields, judge.view.hidden) : undefined;
-    const code = errorField(fields, 'C') ?? '';
+    const code = errorField(told ?? fields, 'C') ?? '';
     if (run !== undefined && run.number > 0) this.#report(run, '', 0, 'error');
     if (run !== undefined) {
       run.ended = true;
@@ -328,6 +332,7 @@ export class Delivery {
   #ready(own: boolean, buffer: Buffer, from: number, end: number): void {
     const session = this.#session;
     const { machine, stale, portals, cursors, toTarget } = session;
+    this.#ranOpaque = false;
     if (machine.status === 'I') {
       portals.forget(() => false);
       cursors.forget((_name, cursor) => cursor.hold);
@@ -371,6 +376,8 @@ export class Delivery {
           );
           return;
         }
+        // Code that cannot be read may have put any value there; the client keeps what it was told before.
+        if (judge.view.hidden && this.#ranOpaque) return;
         toClient.add(buffer, from, end);
         return;
       }

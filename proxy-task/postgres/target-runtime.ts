@@ -1,8 +1,10 @@
 /** One target as all its sessions see it: grammar, catalog, and masks bound to that catalog under the current bundle. */
 import { compileDetectors, type DetectorSet } from '../../core/masking/detectors.ts';
-import type { BoundMasks } from '../../core/masking/rules.ts';
+import { type PinnedMask, pinnedMasks } from '../../core/masking/bind.ts';
+import type { BoundMasks, MaskRule } from '../../core/masking/rules.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
 import type { Catalog, Oid } from '../../core/statement/sql/catalog.ts';
+import { materializedLineage } from '../../core/statement/sql/materialized-lineage.ts';
 import { safeFunctionsOf } from '../../core/statement/sql/safe-functions.ts';
 import type { Parsed, SqlParser } from '../../core/statement/sql/parse.ts';
 import type { PostgresTarget } from '../../core/target.ts';
@@ -25,6 +27,7 @@ export class TargetRuntime {
   /** Parses long texts off the event loop. */
   readonly parseOffLoop: (text: string) => Promise<Parsed>;
   #bound: { readonly catalog: Catalog; readonly bundle: Bundle; readonly masks: BoundMasks } | undefined;
+  readonly #pinned = new Map<string, PinnedMask>();
   #safe: { readonly catalog: Catalog; readonly isSafe: (oid: Oid) => boolean } | undefined;
   #detectors: { readonly bundle: Bundle; readonly set: DetectorSet } | undefined;
 
@@ -43,7 +46,10 @@ export class TargetRuntime {
   /** Throws TargetClosed when a rule of this bundle names a column that this catalog does not have. */
   masks(catalog: Catalog, bundle: Bundle): BoundMasks {
     if (this.#bound?.catalog === catalog && this.#bound.bundle === bundle) return this.#bound.masks;
-    const masks = masksOf(bundle, catalog, this.target.name);
+    const lineage = materializedLineage(this.parser, catalog, this.isSafe(catalog));
+    const masks = masksOf(bundle, catalog, this.target.name, lineage, [...this.#pinned.values()]);
+    // Names may be changed by whoever may run DDL, also to those of each other: what was masked once stays masked.
+    for (const pin of pinnedMasks(bundle.masks, catalog, this.target.name)) this.#pinned.set(`${pin.column} ${maskedName(pin.rule)}`, pin);
     this.#bound = { catalog, bundle, masks };
     return masks;
   }
@@ -65,4 +71,8 @@ export class TargetRuntime {
     this.#detectors = { bundle, set };
     return set;
   }
+}
+
+function maskedName({ schema, table, column }: MaskRule): string {
+  return JSON.stringify([schema, table, column]);
 }

@@ -121,7 +121,18 @@ function relationSections(which: string): { readonly [name in RelationSection]: 
       from: of('pg_catalog.pg_index i', 'i.indrelid'),
     },
     constraints: {
-      columns: ['k.oid', 'k.conrelid', 'k.contypid', 'k.contype', 'k.conkey', 'k.confrelid', 'k.confupdtype', 'k.confdeltype', 'k.xmin'],
+      columns: [
+        'k.oid',
+        'k.conrelid',
+        'k.contypid',
+        'k.contype',
+        'k.conkey',
+        'k.confrelid',
+        'k.confupdtype',
+        'k.confdeltype',
+        'k.confkey',
+        'k.xmin',
+      ],
       from: `pg_catalog.pg_constraint k LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) k.conrelid WHERE ${
         which === PERMANENT ? `k.conrelid OPERATOR(pg_catalog.=) 0::pg_catalog.oid OR ${which}` : which
       }`,

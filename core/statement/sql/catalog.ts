@@ -56,6 +56,10 @@ export type Relation = {
   readonly uniqueKeys: readonly (readonly number[])[];
   /** Attnums under a CHECK, exclusion or foreign-key constraint. */
   readonly constrained: readonly number[];
+  /** Sets of attnums that one check, exclusion, partial or computed index, or foreign key reads together: writing one tells about the others. */
+  readonly checkedTogether?: readonly (readonly number[])[];
+  /** Foreign keys of this relation: its columns hold values of those that they refer to, in the same order. */
+  readonly references?: readonly { readonly columns: readonly number[]; readonly relation: Oid; readonly referenced: readonly number[] }[];
   /** What foreign keys elsewhere do when rows of this relation change: the tables they write to. */
   readonly cascades?: readonly { readonly on: 'update' | 'delete'; readonly relation: Oid; readonly effect: 'update' | 'delete' }[];
   /** Whether the relation is a temporary one of some session. */

@@ -193,6 +193,7 @@ export class Context {
     for (const name of reading.facts.maskedColumns) this.masked.add(name);
     this.unbounded ||= reading.facts.unbounded;
     if (reading.facts.opaque) this.opaque = true;
+    if (reading.control.callsOpaque === true) this.control.callsOpaque = true;
     if (reading.control.dirtiesState) this.control.dirtiesState = true;
     if (reading.control.dirtiesCatalog) this.control.dirtiesCatalog = true;
     if (reading.control.dirtiesState || reading.control.dirtiesCatalog) this.changesNames = true;

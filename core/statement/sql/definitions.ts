@@ -1,6 +1,6 @@
 /** DDL: the object it names, the masked relations it touches, and the code in its expressions. */
 import type { Action, Resource } from '../effect.ts';
-import { bodyOf, child, isTree, items, nameParts, tagOf, text, type Tree } from './ast.ts';
+import { bodyOf, child, isTree, items, nameParts, stringNode, tagOf, text, type Tree } from './ast.ts';
 import type { Context } from './context.ts';
 import { readExpression } from './expressions.ts';
 import { baseColumns, hasSensitive, relationPath, resolveRelation } from './relations.ts';
@@ -13,6 +13,10 @@ export function readDefinition(context: Context, node: Tree, action: Action, res
   dirtyAll(context);
   for (const resource of resources) context.effect(action, resource.type, resource.path);
   const scope = definitionScope(context, child(node, 'relation') ?? child(node, 'table'));
+  // A unique index cannot be made where values are equal.
+  if (node['unique'] === true) {
+    for (const part of items(node, 'indexParams')) useColumn(context, scope, text(bodyOf(part, 'IndexElem'), 'name'), 'unique index');
+  }
   for (const key in node) walk(context, scope, node[key]);
 }
 
@@ -82,6 +86,8 @@ function walkNode(context: Context, scope: Scope, value: Tree): void {
     return;
   }
   if (tag === 'DefElem') redactSecret(context, node);
+  if (tag === 'Constraint') readConstraint(context, scope, node);
+  if (tag === 'AlterTableCmd') readAlteration(context, scope, node);
   if (typeof node['relname'] === 'string' && (tag === undefined || tag === 'RangeVar')) touchRelation(context, node);
   else if (Array.isArray(node['names']) && (tag === undefined || tag === 'TypeName')) {
     const names = nameParts(items(node, 'names'));
@@ -95,6 +101,47 @@ function touchRelation(context: Context, rangeVar: Tree): void {
   if (relation === undefined) return;
   context.reach(relation.oid, relation.definitionHash);
   if (hasSensitive(context, relation)) context.effect('alterMasked', 'Table', relationPath(relation));
+}
+
+/** Whether values are unique, or stand in another table, is told by whether the constraint can be made. */
+function readConstraint(context: Context, scope: Scope, node: Tree): void {
+  const own = [...items(node, 'keys'), ...items(node, 'fk_attrs')];
+  for (const name of own) useColumn(context, scope, stringNode(name), 'constraint');
+  for (const exclusion of items(node, 'exclusions')) {
+    for (const part of items(bodyOf(exclusion, 'List'), 'items'))
+      useColumn(context, scope, text(bodyOf(part, 'IndexElem'), 'name'), 'constraint');
+  }
+  const rangeVar = child(node, 'pktable');
+  const referenced = rangeVar && resolveRelation(context, text(rangeVar, 'schemaname'), text(rangeVar, 'relname') ?? '');
+  if (referenced === undefined) return;
+  const names = new Set(items(node, 'pk_attrs').map((name) => stringNode(name)));
+  const columns = baseColumns(context, referenced);
+  // Without a list the primary key is meant, which is one of the unique keys.
+  context.useAll(
+    names.size === 0
+      ? columns.filter(({ origin }) => referenced.uniqueKeys.some((key) => key.includes(origin?.column.attnum ?? 0)))
+      : columns.filter((column) => names.has(column.name)),
+    'foreign key',
+  );
+}
+
+/** Another type fails on values that do not fit; a partition is checked row by row against its bounds. */
+function readAlteration(context: Context, scope: Scope, node: Tree): void {
+  const subtype = text(node, 'subtype');
+  if (subtype === 'AT_AlterColumnType') useColumn(context, scope, text(node, 'name'), 'change of type');
+  if (subtype !== 'AT_AttachPartition') return;
+  const rangeVar = child(bodyOf(node['def'], 'PartitionCmd'), 'name') ?? {};
+  const attached = resolveRelation(context, text(rangeVar, 'schemaname'), text(rangeVar, 'relname') ?? '');
+  if (attached !== undefined) context.useAll(baseColumns(context, attached), 'ATTACH PARTITION');
+}
+
+function useColumn(context: Context, scope: Scope, name: string | undefined, use: string): void {
+  if (name === undefined) return;
+  for (const part of scope.parts)
+    context.useAll(
+      part.columns.filter((column) => column.name === name),
+      use,
+    );
 }
 
 /** Passwords are never recorded: from the option's name to the end of the statement. */

@@ -86,7 +86,10 @@ function reportCall(context: Context, func: SqlFunction): void {
   }
   context.expandedFunctions.add(func.oid);
   const understood = context.through(`function ${func.schema}.${func.name}`, () => context.walkers.body(context, func));
-  if (!understood) reachOpaqueFunction(context, func);
+  if (understood) return;
+  reachOpaqueFunction(context, func);
+  // Whoever may create it chose what it does, wherever it runs: as a default, in a check, in an index.
+  context.use(OPAQUE_VALUE, `body of ${func.schema}.${func.name}()`);
 }
 
 function reachOpaqueFunction(context: Context, func: SqlFunction): void {
@@ -140,6 +143,7 @@ export function callByName(context: Context, names: readonly string[], call: Tre
     else value = worse(value ?? 'known', callFunction(context, func));
     value ??= 'known';
   }
+  if (value !== undefined && value !== 'known') context.control.callsOpaque = true;
   return value;
 }
 

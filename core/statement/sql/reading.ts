@@ -113,6 +113,8 @@ export type SessionControl = {
   readonly gatewaySetting?: { readonly name: 'sallyport.reason' | 'sallyport.approval' | 'sallyport.approval_id'; readonly value: string };
   /** search_path, role, settings or temporary objects may change: the state is read again before the next statement is judged. */
   readonly dirtiesState: boolean;
+  /** It calls code that cannot be read: cursors may have been closed, and others opened under their names. */
+  readonly callsOpaque?: true;
   /** Code that the statement brings along or puts in place, and that is not read here: a DO block, a PL/pgSQL function. In words. */
   readonly plantsCode?: string;
   /** Relations, functions, types … may change: the catalog is read again before the next statement is judged. */

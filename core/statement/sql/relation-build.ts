@@ -234,8 +234,10 @@ function keys(
   columns: readonly RelationColumn[],
   dependencies: Dependencies,
   sources: RelationSources,
-): Pick<Relation, 'uniqueKeys' | 'constrained'> {
+): Pick<Relation, 'uniqueKeys' | 'constrained' | 'checkedTogether' | 'references'> {
   const uniqueKeys: number[][] = [];
+  const checkedTogether: (readonly number[])[] = [];
+  const references: NonNullable<Relation['references']>[number][] = [];
   const constrained = new Set<number>();
   for (const index of own('indexes')) {
     const [unique, exclusion] = [flag(index, 4), flag(index, 5)];
@@ -246,20 +248,25 @@ function keys(
       continue;
     }
     // Partial, on an expression, or not in force yet: no key to look up by, and still something that writing reveals.
-    for (const attnum of key) if (attnum > 0) constrained.add(attnum);
-    for (const { refClass, refColumn } of dependencies.of(CLASS.relation, integer(index, 0))) {
-      if (refClass === CLASS.relation && refColumn > 0) constrained.add(refColumn);
-    }
+    const behind = dependencies.of(CLASS.relation, integer(index, 0));
+    const read = [...key, ...behind.map(({ refClass, refColumn }) => (refClass === CLASS.relation ? refColumn : 0))].filter(
+      (one) => one > 0,
+    );
+    for (const attnum of read) constrained.add(attnum);
+    checkedTogether.push(sorted(new Set(read)));
   }
   for (const constraint of own('constraints')) {
     const type = text(constraint, 3);
     if (type !== 'c' && type !== 'x' && type !== 'f') continue;
     const attnums = integers(constraint, 4);
     // A check without columns of its own can read the whole row.
-    for (const attnum of type === 'c' && attnums.length === 0 ? columns.map((column) => column.attnum) : attnums) constrained.add(attnum);
+    const read = type === 'c' && attnums.length === 0 ? columns.map((column) => column.attnum) : attnums;
+    for (const attnum of read) constrained.add(attnum);
+    checkedTogether.push(read);
+    if (type === 'f') references.push({ columns: attnums, relation: integer(constraint, 5), referenced: integers(constraint, 8) });
   }
   for (const column of columns) if (sources.isChecked(column.typeOid)) constrained.add(column.attnum);
-  return { uniqueKeys, constrained: sorted(constrained) };
+  return { uniqueKeys, constrained: sorted(constrained), checkedTogether: checkedTogether.filter((read) => read.length > 1), references };
 }
 
 /**

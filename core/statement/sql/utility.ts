@@ -6,7 +6,7 @@ import { callByName, callFunctions, callName } from './functions.ts';
 import { OPAQUE_VALUE } from './opaque-value.ts';
 import { changeParameter } from './parameters.ts';
 import type { SessionControl } from './reading.ts';
-import { relationLabel, relationOf, relationPath, withDescendants } from './relations.ts';
+import { baseColumns, relationLabel, relationOf, relationPath, withDescendants } from './relations.ts';
 import { emptyScope, type Shape } from './scope.ts';
 import { dirtyState } from './session-effects.ts';
 import type { StatementRule } from './statement-rule.ts';
@@ -185,6 +185,15 @@ function readVacuum(context: Context, node: Tree): undefined {
   );
 }
 
+/** Afterwards rows stand in the order of the index. */
+function readCluster(context: Context, node: Tree): undefined {
+  for (const rangeVar of relationsOf(node)) {
+    const relation = relationOf(context, rangeVar);
+    if (relation !== undefined) context.useAll(baseColumns(context, relation), 'CLUSTER');
+  }
+  return maintain(context, relationsOf(node));
+}
+
 function readReindex(context: Context, node: Tree): undefined {
   const rangeVar = child(node, 'relation');
   if (rangeVar !== undefined && text(node, 'kind') === 'REINDEX_OBJECT_TABLE') return maintain(context, [rangeVar]);
@@ -221,6 +230,7 @@ function readCall(context: Context, node: Tree): undefined {
 function readDo(context: Context): undefined {
   context.effect('doBlock', 'Target', []);
   context.control.plantsCode = 'a DO block';
+  context.control.callsOpaque = true;
   context.reachOpaque();
 }
 
@@ -273,7 +283,7 @@ export const UTILITY: readonly (readonly [tag: string, rule: StatementRule])[] =
   ['RefreshMatViewStmt', stored('refresh', readRefresh)],
   ['LockStmt', stored('lock', readLock)],
   ['VacuumStmt', { kind: (node) => (flag(node, 'is_vacuumcmd') ? 'vacuum' : 'analyze'), read: readVacuum }],
-  ['ClusterStmt', stored('cluster', (context, node) => maintain(context, relationsOf(node)))],
+  ['ClusterStmt', stored('cluster', readCluster)],
   ['ReindexStmt', stored('reindex', readReindex)],
   ['CheckPointStmt', stored('checkpoint', effectOnTarget('maintain'))],
   ['TruncateStmt', stored('truncate', readTruncate)],

@@ -40,8 +40,8 @@ function readDefinition(context: Context, relation: Relation): Shape {
     return OPEN_SHAPE;
   }
   const { path, tempVisible, inBody } = context;
-  context.path = ['pg_catalog'];
-  // The definition of a temporary view names temporary relations without their schema.
+  // A temporary view is printed by its own session, which leaves out every schema that its search path finds.
+  context.path = relation.temporary ? context.environment.state.searchPath : ['pg_catalog'];
   context.tempVisible = relation.temporary;
   context.inBody = false;
   try {

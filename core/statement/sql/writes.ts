@@ -4,7 +4,7 @@ import type { Oid, Relation } from './catalog.ts';
 import type { Context } from './context.ts';
 import { markLiterals, readExpression } from './expressions.ts';
 import { callFunctions } from './functions.ts';
-import { relationLabel, relationPath, withDescendants } from './relations.ts';
+import { baseColumns, relationLabel, relationPath, withDescendants } from './relations.ts';
 import type { Scope, ScopeColumn } from './scope.ts';
 import { touchType } from './type-names.ts';
 
@@ -58,12 +58,29 @@ function writeRelationOnce(
       // A stored value runs its type's input and checks; an insert fills every column.
       if (action === 'insert' || (action === 'update' && columns.includes(column.name))) touchType(context, column.typeOid);
     }
+    if (action === 'update') noteNeighbours(context, member, columns);
     runWriteCode(context, member, action);
     runCascades(context, member, action, seen);
   }
   if (relation.kind === 'view') writeBehindView(context, relation, action, columns, seen);
   else if (relation.kind !== 'table' && relation.kind !== 'partitioned' && relation.kind !== 'foreign') {
     context.unknown(`a write to ${relation.kind} ${relationLabel(relation)}`);
+  }
+}
+
+/** An update that a key or check over several columns answers tells about those that it leaves as they are. */
+function noteNeighbours(context: Context, relation: Relation, names: readonly string[]): void {
+  const groups = [...relation.uniqueKeys.filter((key) => key.length > 1), ...(relation.checkedTogether ?? [])];
+  if (groups.length === 0 || context.environment.sensitive.size === 0) return;
+  const columns = baseColumns(context, relation, false);
+  const isWritten = (attnum: number) => columns.some(({ name, origin }) => origin?.column.attnum === attnum && names.includes(name));
+  for (const group of groups) {
+    if (!group.some(isWritten)) continue;
+    for (const { carries, origin } of columns) {
+      const attnum = origin?.column.attnum ?? 0;
+      if (!group.includes(attnum) || isWritten(attnum)) continue;
+      for (const sensitive of carries) context.writes.push({ column: sensitive.key, columnName: sensitive.name, reveals: true });
+    }
   }
 }
 
