@@ -222,6 +222,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       const patience = setTimeout(() => gateway.end('the gateway is shutting down'), DRAIN_MS);
       const cut = setTimeout(() => listener.cut(), DRAIN_MS + 2_000);
       await stopped;
+      await gateway.ended();
       clearTimeout(patience);
       clearTimeout(cut);
     });

@@ -13,6 +13,10 @@ const CONTROL_BYTES = 64 * 1024;
 const DATA_BYTES = 256 * 1024 * 1024;
 /** Answers with one entry per column or parameter: 65,535 of them with names fit. */
 const DESCRIPTION_BYTES = 16 * 1024 * 1024;
+/** PostgreSQL's own limit (`PQ_LARGE_MESSAGE_LIMIT`, pqcomm.h): beyond it nothing is a message. */
+const SKIPPED_BYTES = 0x3fffffff;
+/** Messages with a text of the client: one that is too long is refused as a statement, and the session lives on. */
+const SKIPPABLE: ReadonlySet<number> = new Set(Array.from('QPBF', (type) => type.charCodeAt(0)));
 /** A first buffer for a cut frame: it grows with what arrives, never with what a length promises. */
 const FIRST_ASSEMBLY_BYTES = 64 * 1024;
 
@@ -44,6 +48,9 @@ export function upstreamFrameLimits(): FrameLimits {
  */
 export type OnFrame = (type: number, buffer: Buffer, start: number, end: number) => void;
 
+/** A message of a statement that is longer than its limit has passed; nothing of its body was kept. */
+export type OnTooLong = (type: number) => void;
+
 /**
  * Cuts a byte stream into frames. A frame inside one chunk is passed as a view on it; only a cut one is copied. Lengths
  * are judged as soon as the header is there, before anything of the body is kept. After an error the splitter is dead.
@@ -51,6 +58,10 @@ export type OnFrame = (type: number, buffer: Buffer, start: number, end: number)
 export class FrameSplitter {
   readonly #limits: FrameLimits;
   readonly #onFrame: OnFrame;
+  readonly #onTooLong: OnTooLong | undefined;
+  /** What is left of a message that is too long. */
+  #skipLeft = 0;
+  #skipType = 0;
   #assembly: Buffer | undefined;
   #assembled = 0;
   #paused = false;
@@ -60,7 +71,9 @@ export class FrameSplitter {
   #ownsChunk = false;
   #dead = false;
 
-  constructor(options: { readonly limits: FrameLimits; readonly onFrame: OnFrame }) {
+  /** Without `onTooLong` every message above its limit is malformed. */
+  constructor(options: { readonly limits: FrameLimits; readonly onFrame: OnFrame; readonly onTooLong?: OnTooLong }) {
+    this.#onTooLong = options.onTooLong;
     this.#limits = options.limits;
     this.#onFrame = options.onFrame;
   }
@@ -117,12 +130,18 @@ export class FrameSplitter {
     this.#busy = true;
     this.#dead = true;
     try {
-      let at = this.#assembly === undefined ? start : this.#assemble(chunk, start, end);
+      let at = this.#assembly === undefined ? this.#skip(start, end, 0) : this.#assemble(chunk, start, end);
       const table = this.#limits;
       const onFrame = this.#onFrame;
       while (at + HEADER_BYTES <= end && !this.#paused) {
         const type = chunk[at] ?? 0;
-        const next = at + 1 + frameLength(table, chunk, at);
+        const length = frameLength(table, chunk, at, this.#onTooLong !== undefined);
+        if (length < 0) {
+          this.#skipType = type;
+          at = this.#skip(at, end, 1 - length);
+          continue;
+        }
+        const next = at + 1 + length;
         if (next > end) break;
         onFrame(type, chunk, at + HEADER_BYTES, next);
         at = next;
@@ -140,7 +159,7 @@ export class FrameSplitter {
   /** Starts a cut frame with what there is of it. */
   #begin(chunk: Buffer, at: number, end: number): void {
     const bytes = end - at;
-    const total = bytes < HEADER_BYTES ? HEADER_BYTES : 1 + frameLength(this.#limits, chunk, at);
+    const total = bytes < HEADER_BYTES ? HEADER_BYTES : 1 + frameLength(this.#limits, chunk, at, false);
     const assembly = Buffer.allocUnsafe(Math.min(total, Math.max(bytes, FIRST_ASSEMBLY_BYTES)));
     chunk.copy(assembly, 0, at, end);
     this.#assembly = assembly;
@@ -151,7 +170,14 @@ export class FrameSplitter {
   #assemble(chunk: Buffer, start: number, end: number): number {
     let at = this.#fill(chunk, start, end, HEADER_BYTES);
     if (this.#assembly === undefined || this.#assembled < HEADER_BYTES) return at;
-    const total = 1 + frameLength(this.#limits, this.#assembly, 0);
+    const length = frameLength(this.#limits, this.#assembly, 0, this.#onTooLong !== undefined);
+    if (length < 0) {
+      this.#skipType = this.#assembly[0] ?? 0;
+      this.#assembly = undefined;
+      this.#assembled = 0;
+      return this.#skip(at, end, 1 - length - HEADER_BYTES);
+    }
+    const total = 1 + length;
     at = this.#fill(chunk, at, end, total);
     if (this.#assembled < total) return at;
     const frame = this.#assembly;
@@ -159,6 +185,16 @@ export class FrameSplitter {
     this.#assembled = 0;
     this.#onFrame(frame[0] ?? 0, frame, HEADER_BYTES, total);
     return at;
+  }
+
+  /** Steps over `bytes` more of a message that is too long, as far as they are here; where the chunk goes on. */
+  #skip(start: number, end: number, bytes: number): number {
+    this.#skipLeft += bytes;
+    if (this.#skipLeft === 0) return start;
+    const skipped = Math.min(this.#skipLeft, end - start);
+    this.#skipLeft -= skipped;
+    if (this.#skipLeft === 0) this.#onTooLong?.(this.#skipType);
+    return start + skipped;
   }
 
   #fill(chunk: Buffer, start: number, end: number, total: number): number {
@@ -196,13 +232,14 @@ export class FrameSplitter {
   }
 }
 
-/** The length field of the frame at `at`, once type and length are allowed. */
-function frameLength(table: FrameLimits, buffer: Buffer, at: number): number {
+/** The length field of the frame at `at`, once type and length are allowed; negative where the frame is to be skipped. */
+function frameLength(table: FrameLimits, buffer: Buffer, at: number, skips: boolean): number {
   const type = buffer[at] ?? 0;
   const limit = table[type] ?? UNKNOWN_TYPE;
   const length = ((buffer[at + 1] ?? 0) << 24) | ((buffer[at + 2] ?? 0) << 16) | ((buffer[at + 3] ?? 0) << 8) | (buffer[at + 4] ?? 0);
   if (limit === UNKNOWN_TYPE) throw new MalformedMessage(`unknown message type 0x${type.toString(16).padStart(2, '0')}`);
   if (length < LENGTH_BYTES) throw new MalformedMessage('a message length below its own size');
+  if (length - LENGTH_BYTES > limit && skips && length <= SKIPPED_BYTES && SKIPPABLE.has(type)) return -length;
   if (length - LENGTH_BYTES > limit) throw new MalformedMessage(`a message of ${length} bytes, above its limit`);
   return length;
 }

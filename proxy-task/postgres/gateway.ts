@@ -59,6 +59,7 @@ export class PostgresGateway {
   readonly #sinks = new SinkPool();
   readonly #live = new Map<string, Live>();
   readonly #bySlot = new Map<number, PostgresSession>();
+  readonly #awaitingEnd: (() => void)[] = [];
   #draining = false;
   #ticking = false;
 
@@ -168,6 +169,7 @@ export class PostgresGateway {
           cancelUpstream(target, { processId: used.backendPid, secret: used.backendSecret }, { timeoutMs: this.#options.connectTimeoutMs }),
         onClosed: () => {
           this.#live.delete(id);
+          if (this.#live.size === 0) for (const resolve of this.#awaitingEnd.splice(0)) resolve();
           this.#bySlot.delete(issued.session);
           this.#options.cancelKeys.release(issued.session);
           held.release();
@@ -186,6 +188,8 @@ export class PostgresGateway {
         ]),
       );
       session.start();
+      // Draining began while it logged in upstream.
+      if (this.#draining) session.drain();
       this.#options.onOpened(id, { target: target.name, source: candidate.remoteAddress });
     } catch (error) {
       this.#abandon(upstream, runtime);
@@ -222,6 +226,14 @@ export class PostgresGateway {
   /** Ends what is left. */
   end(reason: string): void {
     for (const { session } of this.#live.values()) session.end(reconnect(reason, 'unknown'), reason, false);
+  }
+
+  /** Resolves when no session is left, its recording closed; one may outlive its client for a while. */
+  ended(): Promise<void> {
+    if (this.#live.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#awaitingEnd.push(resolve);
+    });
   }
 
   /** One timer for all sessions: ten thousand idle ones cost a walk a second. */

@@ -44,7 +44,7 @@ type Memo = { parsed?: Parsed; parsing?: boolean; hold?: Hold; spent?: boolean }
 /** Free to go: with the approval that it used up, and the cap that this put on it. */
 type Cleared = { readonly id?: string; readonly maxRows?: number };
 
-type Held = { readonly type: number; readonly buffer: Buffer; readonly start: number; readonly end: number };
+type Held = { readonly type: number; readonly buffer: Buffer; readonly start: number; readonly end: number; readonly tooLong: boolean };
 
 const WAIT = Symbol('wait');
 
@@ -86,9 +86,17 @@ export class Intake {
   /** False: the message waits, a copy of it is kept, and the caller must not pass another before `retry` is true. */
   take(type: number, buffer: Buffer, start: number, end: number): boolean {
     this.#memo = {};
-    if (this.#handle(type, buffer, start, end)) return true;
+    if (this.#handle(type, buffer, start, end, false)) return true;
     const copy = Buffer.from(buffer.subarray(start - HEADER_BYTES, end));
-    this.#held = { type, buffer: copy, start: HEADER_BYTES, end: copy.length };
+    this.#held = { type, buffer: copy, start: HEADER_BYTES, end: copy.length, tooLong: false };
+    return false;
+  }
+
+  /** As `take`, for a message that was too long to be kept: its statement is refused. */
+  takeTooLong(type: number): boolean {
+    this.#memo = {};
+    if (this.#handle(type, NOTHING, 0, 0, true)) return true;
+    this.#held = { type, buffer: NOTHING, start: 0, end: 0, tooLong: true };
     return false;
   }
 
@@ -96,7 +104,7 @@ export class Intake {
   retry(): boolean {
     const held = this.#held;
     if (held === undefined) return true;
-    if (!this.#handle(held.type, held.buffer, held.start, held.end)) return false;
+    if (!this.#handle(held.type, held.buffer, held.start, held.end, held.tooLong)) return false;
     this.#held = undefined;
     this.#memo = {};
     return true;
@@ -131,7 +139,7 @@ export class Intake {
     return true;
   }
 
-  #handle(type: number, buffer: Buffer, start: number, end: number): boolean {
+  #handle(type: number, buffer: Buffer, start: number, end: number, tooLong: boolean): boolean {
     const { machine, toTarget } = this.#session;
     if (this.#cancelling && type !== TYPE.terminate) return false;
     if (this.#copyAwaited !== undefined && !this.#copySettled(type)) return false;
@@ -139,7 +147,7 @@ export class Intake {
     try {
       switch (type) {
         case TYPE.terminate:
-          this.#session.end(undefined, 'the client closed the session', false);
+          this.#session.end(undefined, 'the client closed the session', false, 'leave');
           return true;
         case TYPE.sync:
           if (machine.copyIn !== undefined) return true;
@@ -158,6 +166,7 @@ export class Intake {
       if (machine.skipping) return true;
       if (machine.copyIn !== undefined && type !== TYPE.flush)
         return this.#fatal('a message other than CopyData, CopyDone and CopyFail during COPY');
+      if (tooLong) return this.#tooLong(type);
       switch (type) {
         case TYPE.flush:
           if (machine.copyIn === undefined) toTarget.add(buffer, start - HEADER_BYTES, end);
@@ -187,6 +196,13 @@ export class Intake {
       if (error instanceof MalformedMessage) return this.#fatal(error.message);
       throw error;
     }
+  }
+
+  #tooLong(type: number): boolean {
+    const reason = `it is longer than the ${this.#session.target.limits.maxStatementBytes} bytes that this target takes`;
+    const simple = type === TYPE.query || type === TYPE.functionCall;
+    this.#record.unjudged('', simple ? 'simple' : 'extended', reason);
+    return simple ? this.#refuseSimple(unjudgeable(reason)) : this.#refuseExtended(unjudgeable(reason));
   }
 
   #query(buffer: Buffer, start: number, end: number): boolean {
@@ -696,6 +712,7 @@ function endsTransactionEarly(judgement: TextJudgement & { kind: 'judged' }): bo
   return end >= 0 && kinds.slice(end).includes(undefined);
 }
 
+const NOTHING = Buffer.alloc(0);
 const FETCHES: ReadonlySet<string> = new Set(['fetch', 'move']);
 const CURSOR_MOVED = 'names mean something else than when the cursor was declared: declare it again';
 

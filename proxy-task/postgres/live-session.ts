@@ -67,8 +67,11 @@ export interface LiveSession {
   wake(): void;
   /** Records and sends what is in `toClient`. */
   flushToClient(): void;
-  /** Ends the session: the client is told, both connections close, the recording is sealed. */
-  end(refusal: Refusal | undefined, reason: string, abnormal: boolean): void;
+  /**
+   * Ends the session: the client is told, both connections close, the recording is sealed. What still runs on the target
+   * is canceled there, unless it is to be left to its end.
+   */
+  end(refusal: Refusal | undefined, reason: string, abnormal: boolean, abandon?: 'cancel' | 'leave'): void;
 }
 
 export type SessionKeys = {

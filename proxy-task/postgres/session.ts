@@ -17,7 +17,7 @@ import { Freshness } from './freshness.ts';
 import { Intake } from './intake.ts';
 import type { Cursor, GatewaySettings, LiveSession, SessionKeys, Staleness } from './live-session.ts';
 import { MalformedMessage } from './messages/malformed-message.ts';
-import { encodeTerminate } from './messages/bodiless.ts';
+import { encodeFlush, encodeTerminate } from './messages/bodiless.ts';
 import { Outbox, type Outgoing } from './outbox.ts';
 import { NameBook } from './prepared.ts';
 import {
@@ -167,6 +167,9 @@ export class PostgresSession implements LiveSession {
       onFrame: (type, buffer, start, end) => {
         if (!this.#ended) this.#delivery.take(type, buffer, start, end);
       },
+      onTooLong: (type) => {
+        if (!this.#ended && !this.#intake.takeTooLong(type)) this.#fromClient.pause();
+      },
     });
   }
 
@@ -256,14 +259,16 @@ export class PostgresSession implements LiveSession {
     });
   }
 
-  end(refusal: Refusal | undefined, reason: string, abnormal: boolean): void {
+  end(refusal: Refusal | undefined, reason: string, abnormal: boolean, abandon: 'cancel' | 'leave' = 'cancel'): void {
     if (this.#ended) return;
     this.#ended = true;
     for (const timer of this.#timers) timer.cancel();
     this.#controlWatch?.stop();
     this.#intake.withdraw(reason);
-    this.#recordUnfinished();
+    const unfinished = this.#recordUnfinished();
     const upstream = this.#upstream.socket;
+    // A client that leaves lets its statement run, as with PostgreSQL; what the gateway ends, ends on the target too.
+    if (unfinished && abandon === 'cancel') this.#options.cancelUpstream().catch(() => undefined);
     if (!upstream.destroyed) {
       upstream.write(encodeTerminate());
       endSocket(upstream, undefined, this.clock);
@@ -396,11 +401,14 @@ export class PostgresSession implements LiveSession {
     this.#clientGone = true;
     this.#intake.withdraw('the client went away');
     const running = this.machine.unfinished();
-    if (running.length === 0) {
+    // COPY waits for data that nobody sends any longer.
+    if (running.length === 0 || this.machine.copyIn !== undefined) {
       this.end(undefined, 'the client went away', true);
       return;
     }
     // What runs goes on, as in PostgreSQL; its outcome is worth waiting for.
+    if (this.machine.open) this.toTarget.addMessage(encodeFlush());
+    this.#sendIntents();
     this.#upstream.socket.resume();
     this.#timers.push(this.clock.after(ORPHAN_MS, () => this.end(undefined, 'the client went away', true)));
   }
@@ -424,8 +432,8 @@ export class PostgresSession implements LiveSession {
     this.end(recorderFailed(this.machine.unfinished().length > 0 ? 'unknown' : 'no'), 'the recorder cannot write', true);
   }
 
-  /** Names what was under way when the session ended. */
-  #recordUnfinished(): void {
+  /** Names what was under way when the session ended; whether there was anything. */
+  #recordUnfinished(): boolean {
     const unfinished = this.machine.unfinished().filter((run) => run.number > 0 && !run.ended);
     for (const run of unfinished) {
       this.recorder.append({
@@ -441,6 +449,7 @@ export class PostgresSession implements LiveSession {
     const commitPending =
       unfinished.some((run) => run.judged.reading.control.transaction !== undefined || run.judged.facts.opaque) || !this.machine.drained;
     this.#delivery.outcomes.abandon(approvals, commitPending);
+    return unfinished.length > 0;
   }
 
   /** Looks at the clocks of the session; called about once a second. */

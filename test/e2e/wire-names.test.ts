@@ -207,7 +207,7 @@ describe('what runs is what was judged', () => {
   });
 
   test('one text in many sessions is judged for each of them', async () => {
-    const sessions = await Promise.all(
+    const sessions: { readonly client: WireClient; readonly expected: string }[] = await Promise.all(
       (
         [
           ['analysts', 'known', 'for everyone'],
@@ -217,7 +217,7 @@ describe('what runs is what was judged', () => {
         ] as const
       ).map(async ([group, path, expected]) => {
         const client = await twin.through({ groups: [group], parameters: { search_path: path } });
-        return { client, expected: String(expected) };
+        return { client, expected };
       }),
     );
     const temporary = await twin.through({ groups: ['analysts'], parameters: { search_path: 'hidden' } });

@@ -211,3 +211,50 @@ test('a frame inside a chunk is a view on it', () => {
   new FrameSplitter({ limits: LIMITS, onFrame: (_type, buffer) => buffers.push(buffer) }).push(chunk);
   expect(buffers[0]).toBe(chunk);
 });
+
+describe('a statement that is too long', () => {
+  /** Q and P hold 20 bytes here, all other types what they always hold. */
+  const short = LIMITS.slice();
+  for (const type of 'QP') short[type.charCodeAt(0)] = 20;
+
+  test('is skipped whole and told once, wherever it is cut, and what follows it is passed', () => {
+    fc.assert(
+      fc.property(frames, fc.array(fc.boolean(), { minLength: 1, maxLength: 5 }), fc.integer({ min: 1, max: 90 }), (list, pauses, step) => {
+        const seen: Seen[] = [];
+        let passed = 0;
+        const pass = (frame: Seen): void => {
+          seen.push(frame);
+          if (pauses[passed++ % pauses.length] === true) splitter.pause();
+        };
+        const splitter = new FrameSplitter({
+          limits: short,
+          onFrame: (type, buffer, start, end) => pass({ type: String.fromCharCode(type), body: buffer.toString('hex', start, end) }),
+          onTooLong: (type) => pass({ type: String.fromCharCode(type), body: 'too long' }),
+        });
+        const wire = wireOf(list);
+        for (let at = 0; at < wire.length; at += step) {
+          splitter.push(wire, at, Math.min(wire.length, at + step));
+          if (at % 3 === 0) splitter.resume();
+        }
+        while (splitter.heldBytes > 0 || splitter.paused) splitter.resume();
+        expect(seen).toEqual(
+          seenOf(list).map((frame, index) => {
+            const long = 'QP'.includes(frame.type) && (list[index]?.body.length ?? 0) > 20;
+            return long ? { ...frame, body: 'too long' } : frame;
+          }),
+        );
+      }),
+    );
+  });
+
+  test('is malformed above what PostgreSQL itself takes, and where nobody asks for it', () => {
+    const header = Buffer.from([0x51, 0x40, 0, 0, 0]);
+    const told: number[] = [];
+    const splitter = new FrameSplitter({ limits: short, onFrame: () => undefined, onTooLong: (type) => told.push(type) });
+    expect(() => splitter.push(header)).toThrow(/above its limit/);
+    expect(() => new FrameSplitter({ limits: short, onFrame: () => undefined }).push(encodeMessage('Q', Buffer.alloc(30)))).toThrow(
+      /above its limit/,
+    );
+    expect(told).toEqual([]);
+  });
+});
