@@ -92,18 +92,19 @@ function report(root: string, result: Verification): string {
     root,
     `intact    ${result.intact ? 'yes: nothing was changed' : 'NO'}`,
     `complete  ${result.complete ? 'yes: nothing is missing' : 'NO'}`,
-    ...findings.slice(0, SHOWN_FINDINGS).map((finding) => `  ${label(finding)}  ${visibleText(findingText(finding), false)}`),
+    ...findings.slice(0, SHOWN_FINDINGS).map((finding) => `  ${label(finding)}  ${findingText(finding)}`),
     ...(result.findingCount > SHOWN_FINDINGS ? [`  … and ${result.findingCount - SHOWN_FINDINGS} more`] : []),
     '',
     `${count(result.recordings, 'session')}, ${count(result.events, 'event')} in ${count(result.batches, 'batch', 'batches')}, ${result.bytes} bytes, ${count(result.refusals, 'refused login')}`,
     ...(result.open.length > 0 ? [`open: ${result.open.join(', ')}`] : []),
     ...(result.openWriters.length > 0 ? [`still writing, or ended without closing: ${result.openWriters.join(', ')}`] : []),
-    ...result.abnormal.map(({ session, reason }) => `ended abnormally: ${session} (${visibleText(reason, false)})`),
+    ...result.abnormal.map(({ session, reason }) => `ended abnormally: ${session} (${reason})`),
     ...(newest === undefined ? [] : [`newest checkpoint: ${newest.origin}, ${count(newest.size, 'leaf', 'leaves')}, root ${newest.root}`]),
     `${result.keysPinned ? 'pinned key' : 'key'}: ${result.keys.map((key) => `sha256:${key}`).join(', ') || 'none'}`,
     ...result.notes.map((note) => `note: ${note}`),
   ];
-  return `${lines.join('\n')}\n`;
+  // Names and notes come from the evidence, which may be hostile.
+  return `${lines.map((line) => visibleText(line, false)).join('\n')}\n`;
 }
 
 function label({ about }: Finding): string {

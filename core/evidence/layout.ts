@@ -8,6 +8,11 @@ export function isId(id: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(id);
 }
 
+/** `2026-11-20` */
+export function isDay(day: unknown): day is string {
+  return typeof day === 'string' && /^\d{4}-\d\d-\d\d$/.test(day);
+}
+
 export function writerPath(writer: string): string {
   return `writers/${writer}.log`;
 }

@@ -5,6 +5,9 @@ import { BatchReader } from './batch-reader.ts';
 import type { EvidenceFile, EvidenceSource } from './source.ts';
 import type { TornTail } from './spine.ts';
 
+/** What a crash can leave is one batch at most; of more, which a forged file can pretend to have without end, only so much is read. */
+const MAX_TAIL_BYTES = 256 * 1024 * 1024;
+
 /** How the bytes of a file ended. */
 export type FileEnd = {
   /** Behind the last whole batch. */
@@ -56,7 +59,7 @@ export class ChainCursor {
     const hash = createHash('sha256');
     let bytes = 0;
     // A live file may have grown since its last batch was read: only what was read then is its tail.
-    const limit = unreadable === undefined && cutAtByte === undefined ? this.atByte - endByte : Number.POSITIVE_INFINITY;
+    const limit = unreadable === undefined && cutAtByte === undefined ? this.atByte - endByte : MAX_TAIL_BYTES;
     while (bytes < limit) {
       const piece = Math.min(await this.file.read(this.buffer, endByte + bytes), limit - bytes);
       if (piece <= 0) break;

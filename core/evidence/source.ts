@@ -1,8 +1,10 @@
 /** How evidence is read for verifying and replaying: a directory, or a bucket. */
+import type { Findings } from './findings.ts';
+
 export interface EvidenceSource {
   /** Every file below the root, in any order. */
   list(): AsyncIterable<{ readonly path: string; readonly bytes: number }>;
-  /** Undefined where there is no such file. */
+  /** Undefined where there is no such file of evidence: a link, a pipe or a folder of that name is none. */
   open(path: string): Promise<EvidenceFile | undefined>;
 }
 
@@ -12,8 +14,11 @@ export interface EvidenceFile {
   close(): Promise<void>;
 }
 
-/** A whole small file; undefined where there is none. Throws on files above `maxBytes`. */
-export async function readWhole(source: EvidenceSource, path: string, maxBytes = 256 * 1024 * 1024): Promise<Buffer | undefined> {
+/** Room for the leaves of half a million batches; keys and checkpoints have a few hundred bytes. */
+const MAX_WHOLE_BYTES = 64 * 1024 * 1024;
+
+/** A whole small file; undefined where there is none, or where it is too large to be one, which is a finding. */
+export async function readWhole(source: EvidenceSource, path: string, findings: Findings): Promise<Buffer | undefined> {
   const file = await source.open(path);
   if (file === undefined) return undefined;
   try {
@@ -25,7 +30,10 @@ export async function readWhole(source: EvidenceSource, path: string, maxBytes =
       if (taken === 0) return Buffer.concat(pieces);
       pieces.push(piece.subarray(0, taken));
       bytes += taken;
-      if (bytes > maxBytes) throw new Error(`${path} is larger than such a file can be`);
+      if (bytes > MAX_WHOLE_BYTES) {
+        findings.notIntact(path, 'the file is larger than such a file can be');
+        return undefined;
+      }
     }
   } finally {
     await file.close();

@@ -1,5 +1,6 @@
 /** What all spines say together: the list that recordings, writers and checkpoints are held against. */
 import { type FoundEvent, isHash, isRecord } from './batch.ts';
+import { isDay, isId } from './layout.ts';
 import type { ChainHead, TornTail } from './spine.ts';
 
 /** How a recording ended, by its own writer or by the one that found it. */
@@ -81,7 +82,7 @@ export class SpineLedger {
         return undefined;
       case 'checkpoint.signed': {
         const { size, day, sha256 } = event;
-        if (!isCount(size) || typeof day !== 'string' || !isHash(sha256)) return 'the entry is malformed';
+        if (!isCount(size) || !isDay(day) || !isHash(sha256)) return 'the entry is malformed';
         this.checkpoints.push({ size, day, sha256 });
         return undefined;
       }
@@ -103,15 +104,17 @@ export class SpineLedger {
     this.keys.add(key);
     for (const before of previous) {
       const head = isRecord(before) ? headOf(before['head']) : undefined;
-      if (!isRecord(before) || typeof before['writer'] !== 'string' || head === undefined) return 'the entry is malformed';
-      this.writer(before['writer']).namedAt ??= head;
+      const name = isRecord(before) ? idOf(before['writer']) : undefined;
+      if (name === undefined || head === undefined) return 'the entry is malformed';
+      this.writer(name).namedAt ??= head;
     }
     return undefined;
   }
 
   private recordingOpened(writer: string, event: FoundEvent): string | undefined {
-    const { session, day } = event;
-    if (typeof session !== 'string' || typeof day !== 'string') return 'the entry is malformed';
+    const { day } = event;
+    const session = idOf(event['session']);
+    if (session === undefined || !isDay(day)) return 'the entry is malformed';
     if (this.recordings.has(session)) return `the recording ${session} was opened before`;
     this.recordings.set(session, { session, writer, day, heads: [] });
     return undefined;
@@ -150,15 +153,20 @@ export class SpineLedger {
   }
 
   private writerFenced(by: string, event: FoundEvent): string | undefined {
-    const { writer } = event;
+    const writer = idOf(event['writer']);
     const head = headOf(event['head']);
     const torn = tornOf(event['torn']);
-    if (typeof writer !== 'string' || head === undefined || torn === 'malformed') return 'the entry is malformed';
+    if (writer === undefined || head === undefined || torn === 'malformed') return 'the entry is malformed';
     const dead = this.writer(writer);
     if (dead.fence !== undefined || writer === by) return `the writer ${writer} was fenced before`;
     dead.fence = { by, head, ...(torn === undefined ? {} : { torn }) };
     return undefined;
   }
+}
+
+/** Names become parts of paths: what could lead out of the evidence is none. */
+function idOf(value: unknown): string | undefined {
+  return typeof value === 'string' && isId(value) ? value : undefined;
 }
 
 function headOf(value: unknown): ChainHead | undefined {

@@ -1,9 +1,10 @@
 /** Checks spines against the leaves of the tree, and the tree against its checkpoints; all in one pass over each. */
 import { createHash } from 'node:crypto';
+import { NO_BATCH } from './batch.ts';
 import { ChainCheck, placeOfBatch } from './chain.ts';
 import { type Checkpoint, parseCheckpoint, signedBy, type TrustedKey } from './checkpoint.ts';
 import type { Findings } from './findings.ts';
-import { checkpointPath, parseLeaf, writerPath } from './layout.ts';
+import { checkpointPath, leafLine, parseLeaf, writerPath } from './layout.ts';
 import { MerkleTree } from './merkle.ts';
 import { type ChainCursor, type FileEnd, openChain } from './read-chain.ts';
 import { type EvidenceSource, readWhole } from './source.ts';
@@ -11,6 +12,8 @@ import type { TornTail } from './spine.ts';
 import type { SpineLedger } from './spine-ledger.ts';
 
 const SPINE_BUFFER_BYTES = 64 * 1024;
+/** A leaf with the shortest writer, and its line feed. */
+const MIN_LEAF_LINE = leafLine({ writer: 'w', batch: 0, hash: NO_BATCH }).length + 1;
 
 /** A file whose name ends in a size of the tree. */
 export type SizedFile = { readonly path: string; readonly size: number };
@@ -80,9 +83,14 @@ export class SpineCheck {
 
   private async takeLeaves({ path, size }: SizedFile): Promise<void> {
     const { source, findings, kept } = this.parts;
-    const text = (await readWhole(source, path))?.toString('utf8');
+    const text = (await readWhole(source, path, findings))?.toString('utf8');
     if (text === undefined) {
       findings.notComplete(path, 'the leaves are missing');
+      return;
+    }
+    if (countLines(text) * MIN_LEAF_LINE > text.length) {
+      findings.notIntact(path, 'the lines are too short to be leaves');
+      this.treeBroken = true;
       return;
     }
     const lines = text.split('\n');
@@ -142,7 +150,7 @@ export class SpineCheck {
 
   private async checkCheckpoint({ path, size }: SizedFile): Promise<void> {
     const { source, findings, keys } = this.parts;
-    const checkpoint = parseCheckpoint((await readWhole(source, path))?.toString('utf8') ?? '');
+    const checkpoint = parseCheckpoint((await readWhole(source, path, findings))?.toString('utf8') ?? '');
     if (checkpoint === undefined) {
       findings.notIntact(path, 'the file is not a checkpoint');
       return;
@@ -191,7 +199,7 @@ export class SpineCheck {
     for (const { size, day, sha256 } of ledger.checkpoints) {
       named.add(size);
       const path = present.get(size) ?? checkpointPath(day, size);
-      const note = await readWhole(source, path);
+      const note = await readWhole(source, path, findings);
       if (note === undefined) findings.notComplete(path, 'the checkpoint is missing: a spine names it');
       else if (createHash('sha256').update(note).digest('hex') !== sha256) {
         findings.notIntact(path, 'the checkpoint is not the one that a spine names');
@@ -232,6 +240,12 @@ export class SpineCheck {
     }
     return open;
   }
+}
+
+function countLines(text: string): number {
+  let lines = 0;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines += 1;
+  return lines;
 }
 
 /** A tail that belongs to no whole batch is only right where a later writer named exactly that, or may still be in writing. */

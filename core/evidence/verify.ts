@@ -62,7 +62,7 @@ export async function verifyEvidence(source: EvidenceSource, options: VerifyOpti
   const notes: string[] = [];
   const ledger = new SpineLedger();
   const found = await takeInventory(source, findings, notes);
-  const format = await readWhole(source, FORMAT_PATH);
+  const format = await readWhole(source, FORMAT_PATH, findings);
   if (format === undefined) findings.notComplete(FORMAT_PATH, 'the file is missing');
   else if (format.toString('latin1') !== FORMAT_TEXT) findings.notIntact(FORMAT_PATH, 'the file is not that of this format');
   const { keys, keysPinned } = await trustedKeys(source, found.keys, options, findings);
@@ -158,7 +158,7 @@ async function trustedKeys(
 ): Promise<{ readonly keys: TrustedKey[]; readonly keysPinned: boolean }> {
   const present: TrustedKey[] = [];
   for (const keyId of keyIds) {
-    const pem = (await readWhole(source, keyPath(keyId)))?.toString('latin1') ?? '';
+    const pem = (await readWhole(source, keyPath(keyId), findings))?.toString('latin1') ?? '';
     const key = trustedKey(pem);
     // The exact text too: white space in PEM would let bytes change unseen.
     if (key?.fingerprint !== keyId || key.key.export({ type: 'spki', format: 'pem' }) !== pem) {

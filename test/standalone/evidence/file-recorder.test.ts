@@ -193,6 +193,23 @@ describe('sealing', () => {
     expect(result.uncovered).toBe(1);
   });
 
+  test('a session that is just closing when the recorder closes ends once, as it said', async () => {
+    const data = temporaryDirectory();
+    const recorder = startRecorder(data, 'w1');
+    const sessions = ['s1', 's2', 's3'].map((id) => {
+      const session = recorder.open(id);
+      session.append(opened(id));
+      recordStatement(session, 1, acknowledged);
+      return session;
+    });
+    const closing = sessions.map((session) => session.close(sessionClosed(1)));
+    await recorder.close();
+    await Promise.allSettled(closing);
+    const result = await verify(data);
+    expectSound(result);
+    expect(result.abnormal).toEqual([]);
+  });
+
   test('a session that is open when the recorder closes is named as abnormal', async () => {
     const data = temporaryDirectory();
     const recorder = startRecorder(data, 'w1');
