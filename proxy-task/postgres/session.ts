@@ -161,14 +161,14 @@ export class PostgresSession implements LiveSession {
         if (this.#ended) return;
         if (!this.#intake.take(type, buffer, start, end)) this.#fromClient.pause();
       },
+      onTooLong: (type) => {
+        if (!this.#ended && !this.#intake.takeTooLong(type)) this.#fromClient.pause();
+      },
     });
     this.#fromTarget = new FrameSplitter({
       limits: upstreamFrameLimits(),
       onFrame: (type, buffer, start, end) => {
         if (!this.#ended) this.#delivery.take(type, buffer, start, end);
-      },
-      onTooLong: (type) => {
-        if (!this.#ended && !this.#intake.takeTooLong(type)) this.#fromClient.pause();
       },
     });
   }
