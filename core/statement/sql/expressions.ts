@@ -23,7 +23,6 @@ import type { Context } from './context.ts';
 import { callByName, callName, callOperator } from './functions.ts';
 import { OPAQUE_VALUE } from './opaque-value.ts';
 import { readColumn } from './relations.ts';
-import { fieldsRead, readFieldsOfRow } from './row-readers.ts';
 import type { Scope, Sensitive } from './scope.ts';
 import { readTypeName, resolveType, touchType } from './type-names.ts';
 
@@ -246,15 +245,11 @@ export function readCall(context: Context, scope: Scope | undefined, node: Tree)
   if (!resolved) readOtherCall(context, scope, names, args);
   else if (args.length === 1) touchUserTypes(context, names);
   const counted = resolved && isPlainCount(context, names, node) ? resolveBareColumn(scope, args[0]) : undefined;
-  const fields = resolved ? fieldsRead(context, names, args.length) : undefined;
   for (const key in node) {
     const value = node[key];
     if (typeof value !== 'object' || value === null || key === 'funcname') continue;
     if (key === 'args' && counted !== undefined) readColumn(context, counted);
-    else if (key === 'args' && fields !== undefined) {
-      const use = `argument of ${name}()`;
-      for (const arg of args) if (!readFieldsOfRow(context, scope, arg, fields, use)) readExpression(context, scope, arg, use);
-    } else readExpression(context, scope, value, key === 'agg_filter' ? 'FILTER' : key === 'over' ? 'window' : `argument of ${name}()`);
+    else readExpression(context, scope, value, key === 'agg_filter' ? 'FILTER' : key === 'over' ? 'window' : `argument of ${name}()`);
   }
   // What the caller's own arguments may ask for is no bare value: it could be stored by the call itself.
   if (called === 'dynamic') context.use(OPAQUE_VALUE, `call of ${name}()`);

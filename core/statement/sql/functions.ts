@@ -66,7 +66,7 @@ export function callFunction(context: Context, func: SqlFunction): CallValue {
 
 function reportCall(context: Context, func: SqlFunction): void {
   if (!isOfStandardViews(func)) {
-    context.effect('execute', 'Function', [func.schema, func.name]);
+    if (!isReset(func)) context.effect('execute', 'Function', [func.schema, func.name]);
     context.reach(func.oid, func.definitionHash);
     context.writing = true;
   }
@@ -95,6 +95,11 @@ function reportCall(context: Context, func: SqlFunction): void {
 function reachOpaqueFunction(context: Context, func: SqlFunction): void {
   context.opaqueFunctions.add(func.oid);
   context.reachOpaque();
+}
+
+/** A part of DISCARD ALL, which is no effect either: pools give connections back with it (asyncpg's reset). */
+function isReset(func: SqlFunction): boolean {
+  return func.schema === 'pg_catalog' && func.name === 'pg_advisory_unlock_all' && func.language === 'internal';
 }
 
 /** SQL functions that come with the server for its own information_schema: what they do is read, that they run is no effect. */

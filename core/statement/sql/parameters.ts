@@ -78,6 +78,8 @@ export function changeParameter(context: Context, given: string, value: string |
     if (value === undefined || !isUtf8(value)) context.effect('setParameter', 'Target', []);
     return;
   }
+  // It is pinned at login: drivers set it once more to what it is.
+  if (name === 'standard_conforming_strings' && value?.toLowerCase() === 'on') return;
   context.changesNames = true;
   // What a search path means is read from the target before the next statement is judged.
   if (name === 'search_path') return;
