@@ -78,9 +78,22 @@ function report(error: unknown, who: string, io: VerbIo): number {
     io.stderr.write(`${who}: ${oneLine(error.message)}\n`);
     return EXIT.findings;
   }
+  const taken = takenPort(error);
+  if (taken !== undefined) {
+    io.stderr.write(`${who}: ${taken}\n`);
+    return EXIT.findings;
+  }
   const message = error instanceof Error ? error.message : String(error);
   io.stderr.write(`${who}: unexpected error: ${oneLine(message)}${debug ? '' : ' (SALLYPORT_DEBUG=1 shows where)'}\n`);
   return EXIT.bug;
+}
+
+/** What to do when a listener cannot have its port; undefined for any other error. */
+function takenPort(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('syscall' in error) || error.syscall !== 'listen' || !('port' in error)) return undefined;
+  const where = `${'address' in error ? String(error.address) : ''}:${String(error.port)}`;
+  if ('code' in error && error.code === 'EADDRINUSE') return `${where} is taken by another program: stop it, or choose another port`;
+  return `cannot listen on ${where}: ${oneLine(error.message)}`;
 }
 
 /** Messages may repeat what somebody else wrote: a reason, a name, an answer of another server. */

@@ -21,8 +21,8 @@ export class ConfigInvalid extends SallyportError {
   }
 }
 
-/** A change reaches live sessions within 5 s (design §6). */
-const LOOK_EVERY_MS = 2_000;
+/** A change reaches live sessions within 5 s (design §6), although it is seen twice before it counts. */
+const LOOK_EVERY_MS = 1_500;
 
 export class ConfigWatch implements BundleSource, TargetDirectory {
   readonly #directory: string;
@@ -31,6 +31,8 @@ export class ConfigWatch implements BundleSource, TargetDirectory {
   readonly #report: (message: string) => void;
   readonly #listeners = new Set<(bundle: Bundle) => void>();
   #seen: string;
+  /** A change that was seen once: files are written one after the other, and half of a policy can be valid too. */
+  #settling: string | undefined;
   #config: Config;
   #bundle: Bundle;
   #timer: { cancel(): void } | undefined;
@@ -100,7 +102,11 @@ export class ConfigWatch implements BundleSource, TargetDirectory {
   async #look(): Promise<void> {
     const files = await readConfigFiles(this.#directory);
     const seen = digest(files);
-    if (seen === this.#seen) return;
+    if (seen === this.#seen || seen !== this.#settling) {
+      this.#settling = seen === this.#seen ? undefined : seen;
+      return;
+    }
+    this.#settling = undefined;
     this.#seen = seen;
     const reading = readConfig(files, this.#env);
     if ('errors' in reading) {
@@ -108,10 +114,11 @@ export class ConfigWatch implements BundleSource, TargetDirectory {
       this.#report(`the changed configuration is not taken up:\n${new ConfigInvalid(reading.errors).message}`);
       return;
     }
+    const bundle = buildBundle(reading.config);
     this.#config = reading.config;
-    this.#bundle = buildBundle(reading.config);
+    this.#bundle = bundle;
     this.#report(`configuration ${reading.config.version} is in force`);
-    for (const changed of this.#listeners) changed(this.#bundle);
+    for (const changed of this.#listeners) changed(bundle);
   }
 }
 

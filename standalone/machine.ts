@@ -2,13 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { CALLBACK_PATH } from '../console/approval-routes.ts';
-import { idTokenVerifier } from '../console/id-token-verifier.ts';
 import { oidcSignIn } from '../console/oidc-sign-in.ts';
 import type { SessionRenewal } from '../console/ports.ts';
 import type { Listener } from '../core/config/config.ts';
 import { SallyportError } from '../core/errors.ts';
 import { readSql } from '../core/statement/sql/read-sql.ts';
-import { JoseTokenVerifier } from '../proxy-task/adapters/jose-token-verifier.ts';
 import { FULL_EXPORT_ROWS } from '../proxy-task/pipeline/view.ts';
 import { PostgresCatalogSource } from '../proxy-task/adapters/postgres-catalog-source.ts';
 import { CancelKeys } from '../proxy-task/postgres/cancel-keys.ts';
@@ -22,6 +20,7 @@ import { ConfigWatch } from './config-watch.ts';
 import { serveConsole, type ConsoleServer } from './console-server.ts';
 import { createFileRecorder, type FileRecorder } from './evidence/file-recorder.ts';
 import { localSigner } from './evidence/local-signer.ts';
+import { issuerVerifiers } from './issuer-verifiers.ts';
 import { ListenerCertificate } from './listener-certificate.ts';
 import { LocalCredentials } from './local-credentials.ts';
 import { ensureOperatorToken, operatorCheck } from './operator-token.ts';
@@ -79,6 +78,10 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   try {
     const configWatch = await ConfigWatch.open(options.configDir, env, clock, log);
     undo.push(() => configWatch.stop());
+    const listeners = JSON.stringify(configWatch.config.listeners);
+    configWatch.onChange(() => {
+      if (JSON.stringify(configWatch.config.listeners) !== listeners) log('the listeners of the configuration change with the next start');
+    });
     const lock = lockDataDirectory(dataDir, process.pid);
     undo.push(() => lock.release());
     const { config } = configWatch;
@@ -101,18 +104,9 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
 
     const db = openState(dataDir);
     undo.push(() => void db.close());
-    const approvers = config.issuers.filter((issuer) => issuer.approverClientIds.length > 0);
-    const verifyIdToken = idTokenVerifier(
-      approvers.map((issuer) => ({
-        name: issuer.name,
-        url: issuer.issuer,
-        clientIds: issuer.approverClientIds,
-        personClaim: issuer.personClaim,
-        groupsClaim: issuer.groupsClaim,
-        algorithms: issuer.algorithms,
-        ...(issuer.jwksUri === undefined ? {} : { jwksUri: issuer.jwksUri }),
-        ...(issuer.keys === undefined ? {} : { keys: issuer.keys }),
-      })),
+    const { tokens, verifyIdToken } = issuerVerifiers(
+      () => configWatch.config,
+      () => clock.now(),
     );
     const gate = new SqliteApprovalGate({
       db,
@@ -125,7 +119,6 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     const control = new SqliteControl({ db, clock, budgetsOf: (target) => configWatch.find(target)?.limits.budgets });
     undo.push(() => control.flush());
 
-    const tokens = new JoseTokenVerifier({ issuers: config.issuers, agents: config.agents, now: () => clock.now() });
     const credentials = new LocalCredentials(env);
     const scramKeys = new ScramKeyCache({ hashKey: randomBytes(32) });
     const offLoop = new OffLoopParser({ clock });
@@ -171,7 +164,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         return { expiresAtMs: principal.expiresAtMs };
       },
     };
-    const signInIssuer = approvers[0];
+    const signInIssuer = config.issuers.find((issuer) => issuer.approverClientIds.length > 0);
     if (signInIssuer === undefined) log('warning: no issuer has an approverClientIds, so nobody can approve');
     const api = config.listeners.api;
     const isOperator = operatorCheck(ensureOperatorToken(dataDir));

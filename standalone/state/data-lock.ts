@@ -9,16 +9,21 @@ export class DataDirectoryInUse extends SallyportError {
   readonly code = 'data-directory-in-use';
 }
 
+/** The data directory cannot be made or written. */
+export class DataDirectoryUnusable extends SallyportError {
+  readonly code = 'data-directory-unusable';
+}
+
 const LOCK = 'lock.db';
 const HOLDER = 'lock.pid';
 
 /**
  * Holds the data directory until `release` or the death of the process, however it dies: the lock is SQLite's own on a
- * database of its own, which the operating system drops with the process. Throws DataDirectoryInUse.
+ * database of its own, which the operating system drops with the process. Throws DataDirectoryInUse,
+ * DataDirectoryUnusable.
  */
 export function lockDataDirectory(dataDir: string, pid: number): { release(): void } {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const db = new Database(join(dataDir, LOCK), { timeout: 0 });
+  const db = opened(dataDir);
   try {
     // In exclusive locking mode the first write takes the lock and the connection keeps it.
     db.exec('PRAGMA locking_mode = EXCLUSIVE');
@@ -42,6 +47,18 @@ export function lockDataDirectory(dataDir: string, pid: number): { release(): vo
       db.close();
     },
   };
+}
+
+function opened(dataDir: string): Database.Database {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    // SQLite opens what it cannot write, too, and says so only later.
+    writeFileSync(join(dataDir, HOLDER), '', { mode: 0o600, flag: 'a' });
+    return new Database(join(dataDir, LOCK), { timeout: 0 });
+  } catch (cause) {
+    const why = cause instanceof Error ? `: ${cause.message}` : '';
+    throw new DataDirectoryUnusable(`the data directory ${dataDir} cannot be used${why}`, { cause });
+  }
 }
 
 function holder(dataDir: string): string {
