@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { eq, gt, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import { integer, numeric, pgTable, serial, text } from 'drizzle-orm/pg-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startClientBank, UNMASKED, type ClientBank } from '../../support/client-bank.ts';
@@ -26,22 +27,29 @@ afterAll(async () => {
   await bank.stop();
 });
 
+/** A configuration of drizzle-kit for an agent of that group. */
+async function configFile(name: string, group: string, more: object): Promise<string> {
+  const { gateway } = bank;
+  const password = await gateway.token('agent-7', [group]);
+  const dbCredentials = { host: '127.0.0.1', port: gateway.port, user: 'agent', password, database: 'db', ssl: false };
+  const config = join(folder, `${name}.json`);
+  writeFileSync(config, JSON.stringify({ dialect: 'postgresql', dbCredentials, ...more }));
+  return config;
+}
+
+async function kit(command: string, config: string, ...args: string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [KIT, command, `--config=${config}`, ...args], {
+    cwd: folder,
+    timeout: 50_000,
+  });
+  return stdout;
+}
+
 /** `drizzle-kit pull`: the schema file that it writes from what it read. */
 async function pull(group: string): Promise<string> {
-  const { gateway } = bank;
   const out = join(folder, group);
   mkdirSync(out);
-  const dbCredentials = {
-    host: '127.0.0.1',
-    port: gateway.port,
-    user: 'agent',
-    password: await gateway.token('agent-7', [group]),
-    database: 'db',
-    ssl: false,
-  };
-  const config = join(folder, `${group}.json`);
-  writeFileSync(config, JSON.stringify({ dialect: 'postgresql', out, dbCredentials }));
-  await promisify(execFile)(process.execPath, [KIT, 'pull', `--config=${config}`], { cwd: folder, timeout: 50_000 });
+  await kit('pull', await configFile(group, group, { out }));
   expect(readdirSync(out)).toContain('schema.ts');
   return readFileSync(join(out, 'schema.ts'), 'utf8');
 }
@@ -101,5 +109,54 @@ describe('drizzle’s queries', () => {
       }),
     ).rejects.toThrow();
     expect(await bank.postgres.query(`SELECT note FROM orders WHERE note LIKE 'drizzle%'`)).toEqual([{ note: 'drizzle!' }]);
+  });
+});
+
+describe('drizzle’s migrations', () => {
+  test('in one transaction are refused once names mean what only that transaction sees, and leave nothing behind', async () => {
+    const migrations = join(folder, 'migrations');
+    mkdirSync(join(migrations, 'meta'), { recursive: true });
+    const entry = { idx: 0, version: '7', when: 1_700_000_000_000, tag: '0000_first', breakpoints: true };
+    writeFileSync(join(migrations, 'meta', '_journal.json'), JSON.stringify({ version: '7', dialect: 'postgresql', entries: [entry] }));
+    writeFileSync(
+      join(migrations, '0000_first.sql'),
+      [
+        'CREATE TABLE "branches" ("id" serial PRIMARY KEY NOT NULL, "city" text NOT NULL);',
+        'CREATE INDEX "branches_city" ON "branches" USING btree ("city");',
+        'ALTER TABLE "orders" ADD COLUMN "branch_id" integer REFERENCES "branches" ("id");',
+        `INSERT INTO "branches" ("city") VALUES ('Vienna'), ('Graz');`,
+      ].join('--> statement-breakpoint\n'),
+    );
+    const db = drizzle(await bank.gateway.connect());
+    await expect(migrate(db, { migrationsFolder: migrations })).rejects.toMatchObject({
+      cause: { code: 'ZG010', message: expect.stringContaining('names after uncommitted DDL') },
+    });
+    expect(
+      await bank.postgres.query(`SELECT to_regclass('branches') AS made, count(*)::int AS n FROM drizzle.__drizzle_migrations`),
+    ).toEqual([{ made: null, n: 0 }]);
+  });
+
+  test('by drizzle-kit push, which compares and sends each change alone, are made', async () => {
+    const schema = join(folder, 'pushed.mjs');
+    writeFileSync(
+      schema,
+      [
+        `import { integer, pgSchema, serial, text } from ${JSON.stringify(import.meta.resolve('drizzle-orm/pg-core'))};`,
+        `export const pushed = pgSchema('pushed');`,
+        `export const branches = pushed.table('branches', { id: serial().primaryKey(), city: text().notNull().unique() });`,
+        `export const desks = pushed.table('desks', { id: serial().primaryKey(), branch: integer().notNull().references(() => branches.id) });`,
+      ].join('\n'),
+    );
+    const config = await configFile('push', 'all', { schema, schemaFilter: ['pushed'] });
+    await kit('push', config, '--force');
+    expect(
+      await bank.postgres.query(`SELECT conrelid::regclass::text AS of, contype::text AS kind FROM pg_constraint
+        WHERE connamespace = 'pushed'::regnamespace AND contype IN ('p', 'u', 'f') ORDER BY 1, 2`),
+    ).toEqual([
+      { of: 'pushed.branches', kind: 'p' },
+      { of: 'pushed.branches', kind: 'u' },
+      { of: 'pushed.desks', kind: 'f' },
+      { of: 'pushed.desks', kind: 'p' },
+    ]);
   });
 });
