@@ -63,7 +63,7 @@ export function chosenDetectors(plan: ResultPlan, detectors: DetectorSet): Detec
 class PlannedRowMasker implements RowMasker {
   private readonly columnCount: number;
   /** By column: value with its length before it, a function, or undefined where the cell is clear. */
-  private readonly constants: readonly (Buffer | undefined)[];
+  private readonly constants: readonly (Constant | undefined)[];
   private readonly computed: readonly (AppendMasked | undefined)[];
   private readonly hasMasks: boolean;
   private readonly growthBytes: number;
@@ -88,7 +88,7 @@ class PlannedRowMasker implements RowMasker {
     this.constants = masks.map((mask) => (mask?.kind === 'constant' ? withLength(mask.bytes) : undefined));
     this.computed = masks.map((mask) => (mask?.kind === 'computed' ? mask.append : undefined));
     this.hasMasks = masks.some((mask) => mask !== undefined);
-    this.growthBytes = this.constants.reduce((sum, bytes) => sum + (bytes?.length ?? 4), 0);
+    this.growthBytes = this.constants.reduce((sum, constant) => sum + (constant?.length ?? 4), 0);
     this.cells = columns.map((column, i) =>
       masks[i] === undefined ? cellDetector(columnType(column.typeOid, column.typmod, types), column.format, detectors) : undefined,
     );
@@ -148,7 +148,8 @@ class PlannedRowMasker implements RowMasker {
         // A NULL has no bytes, and stays what it is; so does an empty text under a constant that is longer.
         if ((constant !== undefined || append !== undefined) && view.getInt32(at) !== -1) {
           sink.copySpan(source, view, copied, at);
-          if (constant !== undefined) sink.append(constant);
+          // There is room: `reserve` counted every constant of the row.
+          if (constant !== undefined) sink.copySpan(constant.bytes, constant.view, 0, constant.length);
           else if (append !== undefined) {
             const lengthAt = sink.length;
             sink.appendInt32(0);
@@ -162,11 +163,8 @@ class PlannedRowMasker implements RowMasker {
         at = next;
       }
       if (at !== rowEnd) throw new MalformedRow('a row is longer than its cells');
-      if (masked) {
-        sink.copySpan(source, view, copied, rowEnd);
-        copied = rowEnd;
-        sink.patchInt32(headerAt + 1, sink.length - headerAt - 1);
-      }
+      // What follows the last mask is copied together with the start of the next row.
+      if (masked) sink.patchInt32(headerAt + 1, sink.length + (rowEnd - copied) - headerAt - 1);
       row = rowEnd;
     }
     sink.reserve(end - copied);
@@ -242,9 +240,13 @@ function viewOf(source: Buffer): DataView {
   return new DataView(source.buffer, source.byteOffset, source.byteLength);
 }
 
-function withLength(value: Buffer | null): Buffer {
-  const bytes = Buffer.alloc(4 + (value?.length ?? 0));
+/** A value with its length before it: the first `length` bytes, then zeros that make it cheap to copy. */
+type Constant = { readonly bytes: Buffer; readonly view: DataView; readonly length: number };
+
+function withLength(value: Buffer | null): Constant {
+  const length = 4 + (value?.length ?? 0);
+  const bytes = Buffer.alloc(length + 16);
   bytes.writeInt32BE(value === null ? -1 : value.length);
   if (value !== null) bytes.set(value, 4);
-  return bytes;
+  return { bytes, view: viewOf(bytes), length };
 }

@@ -1,7 +1,7 @@
 /** A growable output buffer that is reused from chunk to chunk: its bytes are valid until the next `reset`. */
 const INITIAL_BYTES = 128 * 1024;
 /** Spans below this are copied word by word: creating a view for `set` costs more than moving them. */
-const SHORT_SPAN_BYTES = 96;
+const SHORT_SPAN_BYTES = 192;
 /** Word-wise copies may write up to three bytes past their end; `reserve` always leaves room for them. */
 const SLACK_BYTES = 8;
 
