@@ -30,6 +30,7 @@ const NOTICE = 0x4e;
 const PARAMETER_STATUS = 0x53;
 const NOTIFICATION = 0x41;
 const MASKED = '[masked]';
+const LARGE_RESULT_BYTES = 128 * 1024;
 
 export class Delivery {
   readonly #session: LiveSession;
@@ -42,6 +43,8 @@ export class Delivery {
   #buffer: Buffer | undefined;
   #start = 0;
   #end = 0;
+  /** The run whose row was the last message. */
+  #flowing: StatementRun | undefined;
   /** The target said why it closes the connection. */
   fatal = false;
   /** The client was told that its statement failed, but the target thinks otherwise: until that is mended nothing passes. */
@@ -65,6 +68,11 @@ export class Delivery {
     return this.#outcomes;
   }
 
+  /** In the midst of a large result: its next rows may wait for each other. */
+  get flowing(): boolean {
+    return this.#flowing !== undefined && this.#flowing.bytes > LARGE_RESULT_BYTES;
+  }
+
   /** One message. Rows are kept until `settle` or the next message of another kind. Throws on violations. */
   take(type: number, buffer: Buffer, start: number, end: number): void {
     const from = start - HEADER_BYTES;
@@ -76,6 +84,7 @@ export class Delivery {
       }
     }
     this.settle();
+    this.#flowing = undefined;
     const { machine, toClient } = this.#session;
     const status = type === READY_FOR_QUERY ? decodeReadyForQuery(buffer, start, end) : undefined;
     const reaction = machine.receive(type, status);
@@ -106,6 +115,7 @@ export class Delivery {
           return;
         }
         this.#run = reaction.run;
+        this.#flowing = reaction.run;
         this.#buffer = buffer;
         this.#start = from;
         this.#end = end;

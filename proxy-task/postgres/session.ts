@@ -37,6 +37,10 @@ import type { TargetRuntime } from './target-runtime.ts';
 import type { Upstream } from './upstream.ts';
 
 const EMPTY = Buffer.alloc(0);
+/** A read of a large result below this was too early. */
+const SMALL_READ_BYTES = 64 * 1024;
+/** The shortest timer there is: about half a megabyte of a target that sends as fast as it can. */
+const GATHER_MS = 1;
 /** What a client may send ahead while one of its messages waits; beyond it the socket is not read. */
 const MAX_AHEAD_BYTES = 1024 * 1024;
 /** How long an orphaned execution may take to tell its outcome after the client has gone. */
@@ -344,10 +348,23 @@ export class PostgresSession implements LiveSession {
     this.#inTargetChunk = false;
     if (this.#ended) return;
     this.flushToClient();
+    if (end - start < SMALL_READ_BYTES && this.#delivery.flowing) this.#gather();
     if (this.#intake.waiting) this.wake();
     else this.#sendIntents();
     if (this.#clientGone && this.machine.drained) this.end(undefined, 'the client went away', true);
     if (this.#expired || this.#draining) this.#endAtBoundary();
+  }
+
+  /**
+   * PostgreSQL sends 8 KiB at a time, and each costs a record, a hash and two writes: of a large result, let some come
+   * together in the kernel before they are read.
+   */
+  #gather(): void {
+    const upstream = this.#upstream.socket;
+    upstream.pause();
+    this.clock.after(GATHER_MS, () => {
+      if (!this.#client.writableNeedDrain || this.#clientGone) upstream.resume();
+    });
   }
 
   #write(socket: Socket, source: Socket, { pieces, sink }: Outgoing, telling: boolean): void {
