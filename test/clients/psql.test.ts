@@ -147,7 +147,6 @@ DROP TABLE made;
 SET statement_timeout = '5s';
 SHOW statement_timeout;
 RESET statement_timeout;
-DO $$ BEGIN PERFORM 1; END $$;
 PREPARE by_id (int) AS SELECT name FROM customers WHERE id = $1;
 EXECUTE by_id (3);
 DEALLOCATE by_id;
