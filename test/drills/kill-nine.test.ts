@@ -73,6 +73,11 @@ describe(`after ${KILLS} times kill -9 in the middle of reads and writes, seed $
     expect(abnormal.length).toBeGreaterThanOrEqual(openAtKill.reduce((sum, open) => sum + open, 0));
     for (const { reason } of verification.abnormal) expect(reason).not.toBe('');
     expect(exitStatus).toBe(0);
+    const { status, output } = drill.verify;
+    expect(status).toBe(0);
+    expect(output).toContain('intact    yes');
+    expect(output).toContain('complete  yes');
+    for (const session of abnormal) expect(output).toContain(`ended abnormally: ${session} (`);
   });
 
   test('a request that waited for people across kills still waits, can be approved, and its statement runs once', () => {

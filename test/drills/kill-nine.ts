@@ -1,5 +1,6 @@
 // The gateway is killed in the middle of a load, again and again; then its evidence is held against PostgreSQL's own log.
 // By hand: `node --import tsx test/drills/kill-nine.ts [kills] [seed]`.
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +29,8 @@ export type Drill = {
   readonly logged: readonly LoggedStatement[];
   readonly recorded: RecordedSessions;
   readonly verification: Verification;
+  /** What `sallyport verify` says to an examiner. */
+  readonly verify: { readonly status: number; readonly output: string };
   /** Marks of inserts that clients were told of, and those that the table has. */
   readonly acknowledged: ReadonlySet<number>;
   readonly written: readonly number[];
@@ -95,6 +98,7 @@ export async function killNine(kills: number, seed: number, say: (line: string) 
       logged: loggedStatements(postgres.log()),
       recorded: await recordedSessions(evidence),
       verification: await verifyEvidence(evidence),
+      verify: await runVerify(dataDir),
       acknowledged: load.acknowledged,
       written: written.map(({ mark }) => Number(mark)),
       approval: { idBefore, idAfter, answered, rowCount, rows },
@@ -106,6 +110,15 @@ export async function killNine(kills: number, seed: number, say: (line: string) 
     await postgres.stop();
     rmSync(root, { recursive: true, force: true });
   }
+}
+
+function runVerify(dataDir: string): Promise<Drill['verify']> {
+  return new Promise((resolve) => {
+    const args = [join(import.meta.dirname, '../../cli/sallyport.mjs'), 'verify', dataDir];
+    execFile(process.execPath, args, { maxBuffer: 16 * 1024 * 1024 }, (error, stdout, stderr) => {
+      resolve({ status: error === null ? 0 : Number(error.code), output: stdout + stderr });
+    });
+  });
 }
 
 type Asking = { readonly answer: Promise<pg.QueryResult>; readonly lost: Promise<unknown>; end(): Promise<void> };
