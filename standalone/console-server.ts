@@ -14,6 +14,9 @@ export type ConsoleServer = {
   stop(): Promise<void>;
 };
 
+/** People and commands, not traffic: what keeps connections open in numbers is no use of it. */
+const MAX_CONNECTIONS = 1_000;
+
 /** PEM. */
 export type ConsoleCertificate = { readonly cert: string | Buffer; readonly key: string | Buffer };
 
@@ -36,11 +39,11 @@ export async function serveConsole(
   if (tls === undefined && !isLoopback(listen.host)) {
     throw new ConsoleNeedsTls(`the console may listen on ${listen.host} only with TLS: set listeners.api.tls in sallyport.yaml`);
   }
-  const secure = tls === undefined ? undefined : createTlsServer({ ...tls, minVersion: 'TLSv1.2' });
-  const server: Server = secure ?? createServer();
   // A client that sends its request byte by byte holds only its own connection, and not for ever.
-  server.headersTimeout = 10_000;
-  server.requestTimeout = 30_000;
+  const patience = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 2_000 };
+  const secure = tls === undefined ? undefined : createTlsServer({ ...tls, ...patience, minVersion: 'TLSv1.2', handshakeTimeout: 10_000 });
+  const server: Server = secure ?? createServer(patience);
+  server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(listen.port, listen.host, resolve);

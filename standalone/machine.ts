@@ -18,6 +18,7 @@ import { ScramKeyCache } from '../proxy-task/postgres/scram.ts';
 import { TargetRuntimes } from '../proxy-task/postgres/target-runtimes.ts';
 import { ConfigWatch } from './config-watch.ts';
 import { serveConsole, type ConsoleServer } from './console-server.ts';
+import type { AppendFiles } from './evidence/append-files.ts';
 import { createFileRecorder, type FileRecorder } from './evidence/file-recorder.ts';
 import { localSigner } from './evidence/local-signer.ts';
 import { issuerVerifiers } from './issuer-verifiers.ts';
@@ -40,6 +41,8 @@ export type MachineOptions = {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** One line for the operator; never holds tokens, secrets or rows. */
   readonly log: (line: string) => void;
+  /** How evidence reaches the disk, where not plainly. */
+  readonly evidenceFiles?: AppendFiles;
 };
 
 export type Machine = {
@@ -99,6 +102,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       instance: 'standalone',
       program: VERSION,
       problem: report,
+      ...(options.evidenceFiles === undefined ? {} : { files: options.evidenceFiles }),
     });
     undo.push(() => recorder.close());
 

@@ -217,6 +217,7 @@ export function sessionView(
   });
 }
 
-function closedTarget(target: string): Refusal {
+/** A mask that binds to nothing could let values through: nothing runs until people have looked at it. */
+export function closedTarget(target: string): Refusal {
   return reconnect(`target "${target}" is closed until its masking rules and its catalog agree again`);
 }

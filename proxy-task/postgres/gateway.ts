@@ -5,12 +5,13 @@ import type { SessionState } from '../../core/statement/sql/session-state.ts';
 
 import { StatementJudge, type JudgeOptions } from '../pipeline/authorize.ts';
 import { newSessionId } from '../pipeline/approval-id.ts';
+import { TargetClosed } from '../pipeline/view.ts';
 import { admit, type AdmissionPorts } from '../pipeline/open-session.ts';
 import type { ApprovalGate, CredentialIssuer, Recorder } from '../ports.ts';
 import { type CancelKeys, taskSlotOf } from './cancel-keys.ts';
 import { CancelThrottle } from './cancel-throttle.ts';
 import { readClientSettings } from './client-settings.ts';
-import { sessionView } from './freshness.ts';
+import { closedTarget, sessionView } from './freshness.ts';
 import type { SessionKeys } from './live-session.ts';
 import { encodeAuthenticationOk } from './messages/authentication.ts';
 import { type CancelKey, encodeBackendKeyData } from './messages/backend-key-data.ts';
@@ -259,6 +260,7 @@ export class PostgresGateway {
   #refusalOf(error: unknown, target: string): Refusal {
     if (error instanceof UpstreamUnavailable) return upstreamRefusal(target, error);
     if (error instanceof Error && 'code' in error && error.code === 'ZG030') return recorderFailed('no');
+    if (error instanceof TargetClosed) return closedTarget(target);
     return targetUnavailable(target, 'misconfigured');
   }
 }

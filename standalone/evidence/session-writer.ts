@@ -69,7 +69,7 @@ export class SessionWriter implements SessionRecorder {
   }
 
   append(event: SessionEvent): number {
-    if (this.closing) throw new Error('the recording is closed');
+    if (this.isOver()) return this.seq++;
     if (this.seq === 0 && event.type !== 'session.opened') throw new Error('a recording starts with session.opened');
     const json = eventJson(event, this.writer.parts.stamps.next(this.seq));
     this.events = this.events === '' ? json : `${this.events},${json}`;
@@ -78,7 +78,7 @@ export class SessionWriter implements SessionRecorder {
   }
 
   appendContent(source: Buffer, start: number, end: number): void {
-    if (this.closing) throw new Error('the recording is closed');
+    if (this.isOver()) return;
     const bytes = end - start;
     if (bytes <= 0) return;
     if (this.contentEnd + bytes > CONTENT_IN_HAND) this.writeBatch();
@@ -141,6 +141,13 @@ export class SessionWriter implements SessionRecorder {
     this.closing = true;
     this.file.close();
     for (const file of this.older) file.close();
+  }
+
+  /** Another writer has taken over: nothing can be recorded here any more, and every flush says so. Throws after `close`. */
+  private isOver(): boolean {
+    if (!this.closing) return false;
+    if (this.writer.failure === undefined) throw new Error('the recording is closed');
+    return true;
   }
 
   private end(totals: { abnormal: boolean; reason: string; statements: number; rows: number; bytes: number }): void {

@@ -6,6 +6,7 @@ import { Client } from 'pg';
 import { signInAtDemo } from '../../cli/approver-sign-in.ts';
 import { approvalNonce } from '../../core/approval/nonce.ts';
 import { startDemoIssuer, type DemoIssuer } from '../../standalone/demo/issuer.ts';
+import type { AppendFiles } from '../../standalone/evidence/append-files.ts';
 import { startMachine, type Machine } from '../../standalone/machine.ts';
 import { readOperatorToken } from '../../standalone/operator-token.ts';
 import type { TestPostgres } from './postgres.ts';
@@ -18,6 +19,8 @@ export type GatewayConfig = {
   /** Lines below the target `db`, indented by four spaces. */
   readonly target?: string;
   readonly database?: string;
+  /** How evidence reaches the disk, where not plainly. */
+  readonly evidenceFiles?: AppendFiles;
 };
 
 export type TestGateway = {
@@ -71,7 +74,13 @@ export async function startGateway(postgres: TestPostgres, config: GatewayConfig
   write(config);
   writeFileSync(join(configDir, 'sallyport.yaml'), settingsText(postgres, issuer.url, config));
   const log: string[] = [];
-  const machine = await startMachine({ configDir, dataDir, env: { TARGET_PASSWORD: postgres.password }, log: (line) => log.push(line) });
+  const machine = await startMachine({
+    configDir,
+    dataDir,
+    env: { TARGET_PASSWORD: postgres.password },
+    log: (line) => log.push(line),
+    ...(config.evidenceFiles === undefined ? {} : { evidenceFiles: config.evidenceFiles }),
+  });
   const clients: Client[] = [];
 
   const token = (principal = 'agent-7', groups: readonly string[] = ['all'], onBehalfOf?: string): Promise<string> =>

@@ -12,8 +12,10 @@ import { type Verification, verifyEvidence } from '../../../core/evidence/verify
 import { directorySource } from '../../../standalone/evidence/directory-source.ts';
 import {
   acknowledged,
+  dataRow,
   fakeClock,
   flushed,
+  judged,
   opened,
   readFiles,
   recordStatement,
@@ -317,6 +319,30 @@ describe('a disk that fills up', () => {
       }),
       { numRuns: 25 },
     );
+  });
+
+  test('a session that slept through it hears of it at its next flush, whenever that is', async () => {
+    const data = temporaryDirectory();
+    const files = fullDisk(1_000_000);
+    const recorder = startRecorder(data, 'w1', { files });
+    const [asleep, awake] = [recorder.open('s1'), recorder.open('s2')];
+    asleep.append(opened('s1'));
+    await flushed(asleep);
+    files.room = 0;
+    awake.append(opened('s2'));
+    await expect(flushed(awake)).rejects.toThrow(RecorderUnavailable);
+    files.room = 1_000_000;
+    const next = recorder.open('s3');
+    next.append(opened('s3'));
+    await next.close(sessionClosed(0));
+    expect(recorder.writerId).toBe('w1-2');
+    const row = dataRow('1');
+    asleep.append(judged(1, 'select 1'));
+    asleep.appendContent(row, 0, row.length);
+    await expect(flushed(asleep, 'written')).rejects.toThrow(RecorderUnavailable);
+    await expect(asleep.close(sessionClosed(1))).rejects.toThrow(RecorderUnavailable);
+    await recorder.close();
+    expectSound(await verify(data));
   });
 
   test('a sync that fails ends the writer: nothing is called durable that is not', async () => {
