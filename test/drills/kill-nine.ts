@@ -49,7 +49,7 @@ export type Drill = {
 export async function killNine(kills: number, seed: number, say: (line: string) => void): Promise<Drill> {
   const random = seededRandom(seed);
   const root = mkdtempSync(join(tmpdir(), 'sallyport-test-drill-'));
-  const [configDir, dataDir, issuerDir] = ['config', 'data', 'issuer'].map((name) => join(root, name)) as [string, string, string];
+  const [configDir, dataDir, issuerDir] = [join(root, 'config'), join(root, 'data'), join(root, 'issuer')] as const;
   for (const folder of [join(configDir, 'policies'), dataDir, issuerDir]) mkdirSync(folder, { recursive: true });
   const postgres = await startPostgres();
   const issuer = await startDemoIssuer({ port: 0, dataDir: issuerDir });
