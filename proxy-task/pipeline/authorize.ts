@@ -128,7 +128,7 @@ export class StatementJudge {
    * has changed the catalog without committing: names may mean something that no snapshot shows.
    */
   judge(text: string, inTransaction: boolean, unsettled: boolean, names: NameLookup, parsed?: Parsed): TextJudgement {
-    const cache = this.#judged[(inTransaction ? 1 : 0) + (unsettled ? 2 : 0)] ?? new Map();
+    const cache = this.#judged[(inTransaction ? 1 : 0) + (unsettled ? 2 : 0)] ?? new Map<string, TextJudgement & { kind: 'judged' }>();
     const known = cache.get(text);
     if (known !== undefined) return known;
     const reading = this.#read(text, parsed);
