@@ -41,6 +41,8 @@ export type MachineOptions = {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** One line for the operator; never holds tokens, secrets or rows. */
   readonly log: (line: string) => void;
+  /** How long a session may finish its transaction after its token expired; half a minute where it is not said. */
+  readonly expiryGraceMs?: number | undefined;
   /** How evidence reaches the disk, where not plainly. */
   readonly evidenceFiles?: AppendFiles;
 };
@@ -155,6 +157,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       startup,
       judge: { readSql, fullExportRows: FULL_EXPORT_ROWS },
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      expiryGraceMs: options.expiryGraceMs,
       sharedBuffer: Buffer.allocUnsafeSlow(SHARED_BUFFER_BYTES),
       approvalUrl: (id) => `${publicUrl}/approvals/${id}`,
       onOpened: (id, known) => control.describe(id, known),

@@ -43,6 +43,8 @@ export type GatewayOptions = {
   readonly startup: StartupPolicy;
   readonly judge: Omit<JudgeOptions, 'parser'>;
   readonly connectTimeoutMs: number;
+  /** As SessionOptions has it. */
+  readonly expiryGraceMs?: number | undefined;
   /** The buffer that all sessions read their target's bytes into. */
   readonly sharedBuffer: Buffer;
   readonly approvalUrl: (id: string) => string;
@@ -166,6 +168,7 @@ export class PostgresGateway {
         upstream,
         sharedBuffer: this.#options.sharedBuffer,
         sinks: this.#sinks,
+        expiryGraceMs: this.#options.expiryGraceMs,
         cancelUpstream: () =>
           cancelUpstream(target, { processId: used.backendPid, secret: used.backendSecret }, { timeoutMs: this.#options.connectTimeoutMs }),
         onClosed: () => {

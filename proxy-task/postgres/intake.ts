@@ -61,6 +61,8 @@ export class Intake {
   /** Runs under a cap of affected rows: the Sync that would commit it waits for the count. */
   #capped: { readonly run: StatementRun; readonly simple: boolean } | undefined;
 
+  /** What was executed in the implicit transaction `segment`. */
+  #executed = { segment: -1, runs: 0, writes: false, rows: false };
   readonly #onClaimed: (approvalId: string) => void;
 
   /** `onClaimed` is told of each approval whose statement is about to be sent. */
@@ -151,6 +153,7 @@ export class Intake {
           return true;
         case TYPE.sync:
           if (machine.copyIn !== undefined) return true;
+          if (this.#mayBeUndone() && !this.#freshness.drained()) return false;
           machine.synced();
           machine.sent({ kind: 'sync', own: false });
           this.#transactionMayEnd();
@@ -369,6 +372,7 @@ export class Intake {
     // Judged and masked under rules that no longer hold: PostgreSQL's own words for a portal that is gone.
     if (!this.#freshness.isCurrent(run.view)) return this.#refuseExtended(noSuchName('portal', portal));
     this.#propose(run);
+    this.#noteExecuted(run);
     machine.sent({ kind: 'execute', run });
     toTarget.add(buffer, start - HEADER_BYTES, end);
     if (run.maxRows !== undefined) this.#capped = { run, simple: false };
@@ -661,6 +665,24 @@ export class Intake {
   #cursorMoved(statements: readonly JudgedStatement[]): boolean {
     if (!statements.some(({ reading }) => FETCHES.has(reading.kind))) return false;
     return [...this.#session.cursors.confirmed().values()].some((cursor) => cursor.runsCode && cursor.moved);
+  }
+
+  #noteExecuted({ judged }: StatementRun): void {
+    const { segment } = this.#session.machine;
+    if (this.#executed.segment !== segment) this.#executed = { segment, runs: 0, writes: false, rows: false };
+    this.#executed.runs += 1;
+    if (!judged.plainRead) this.#executed.writes = true;
+    if (judged.output !== undefined || judged.reading.rowsFrom !== undefined) this.#executed.rows = true;
+  }
+
+  /**
+   * A cap that is hit fails the implicit transaction, so a Sync that would commit writes waits until the rows beside them
+   * are counted. What reads only, or is alone, needs no such wait.
+   */
+  #mayBeUndone(): boolean {
+    const { machine } = this.#session;
+    const { segment, runs, writes, rows } = this.#executed;
+    return segment === machine.segment && machine.status === 'I' && runs > 1 && writes && rows;
   }
 
   /** An implicit transaction ends with what was just sent, and with it what was set in it. */

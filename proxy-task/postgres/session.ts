@@ -71,6 +71,8 @@ export type SessionOptions = {
   readonly sharedBuffer: Buffer | undefined;
   readonly sinks: SinkPool;
   readonly cancelUpstream: () => Promise<void>;
+  /** How long a session may finish its transaction after its token expired; half a minute where it is not said. */
+  readonly expiryGraceMs: number | undefined;
   readonly onClosed: () => void;
   /** A bug: told to the operator's log, never to the client. */
   readonly onError: (error: unknown) => void;
@@ -476,7 +478,8 @@ export class PostgresSession implements LiveSession {
     const deadlineMs = Math.min(this.#expiresAtMs, this.#openedMs + limits.maxSessionMs);
     if (nowMs >= deadlineMs) {
       this.#expired = true;
-      if (nowMs >= deadlineMs + EXPIRY_GRACE_MS) this.end(reconnect('the token or the session has expired'), 'expired', false);
+      if (nowMs >= deadlineMs + (this.#options.expiryGraceMs ?? EXPIRY_GRACE_MS))
+        this.end(reconnect('the token or the session has expired'), 'expired', false);
       else this.#endAtBoundary();
     } else if (nowMs - this.#lastActivityMs >= limits.idleMs && this.machine.drained && !this.#intake.waiting) {
       this.end(reconnect('the session was idle for too long'), 'idle', false);

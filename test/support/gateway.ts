@@ -21,6 +21,8 @@ export type GatewayConfig = {
   readonly database?: string;
   /** How evidence reaches the disk, where not plainly. */
   readonly evidenceFiles?: AppendFiles;
+  /** How long a transaction may outlive its token. */
+  readonly expiryGraceMs?: number;
 };
 
 export type TestGateway = {
@@ -79,6 +81,7 @@ export async function startGateway(postgres: TestPostgres, config: GatewayConfig
     dataDir,
     env: { TARGET_PASSWORD: postgres.password },
     log: (line) => log.push(line),
+    expiryGraceMs: config.expiryGraceMs,
     ...(config.evidenceFiles === undefined ? {} : { evidenceFiles: config.evidenceFiles }),
   });
   const clients: Client[] = [];
