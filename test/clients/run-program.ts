@@ -7,6 +7,8 @@ export type Finished = { readonly status: number | null; readonly stdout: string
 /** Whom a program connects as: straight to PostgreSQL, or through the gateway as an agent of that group. */
 export type Way = 'direct' | 'all' | 'analysts';
 
+const PACKAGES = { psql: 'postgresql-client', pgbench: 'postgresql' } as const;
+
 /** Runs `psql` or `pgbench`; rejects when it is not installed, and when it takes longer than a minute. */
 export async function runProgram(
   bank: ClientBank,
@@ -42,7 +44,7 @@ export async function runProgram(
   child.stdout.setEncoding('utf8').on('data', (piece: string) => (output.stdout += piece));
   child.stderr.setEncoding('utf8').on('data', (piece: string) => (output.stderr += piece));
   return new Promise((resolve, reject) => {
-    child.on('error', (cause) => reject(new Error(`${program} does not start: install the package postgresql-client`, { cause })));
+    child.on('error', (cause) => reject(new Error(`${program} does not start: it is in Debian's package ${PACKAGES[program]}`, { cause })));
     child.on('close', (status, signal) => {
       if (signal === null) resolve({ status, ...output });
       else reject(new Error(`${program} was ended by ${signal}: ${output.stderr}`));
