@@ -20,9 +20,14 @@ function stopRequested(): Promise<string> {
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // A gateway goes on without the reader of its log: only a signal ends it, and then in order.
+  if (stopping !== undefined) return;
   // `sallyport replay … | head`: the reader has seen enough.
   process.exit(error.code === 'EPIPE' ? EXIT.fine : EXIT.bug);
 });
+
+// Nobody is left to be told.
+process.stderr.on('error', () => undefined);
 
 const status = await dispatch(process.argv.slice(2), {
   env: process.env,

@@ -1,5 +1,5 @@
 /** One gateway per data directory: two writers of the same state would each believe themselves alone. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { SallyportError } from '../../core/errors.ts';
@@ -54,7 +54,10 @@ function opened(dataDir: string): Database.Database {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     // SQLite opens what it cannot write, too, and says so only later.
     writeFileSync(join(dataDir, HOLDER), '', { mode: 0o600, flag: 'a' });
-    return new Database(join(dataDir, LOCK), { timeout: 0 });
+    const db = new Database(join(dataDir, LOCK), { timeout: 0 });
+    // Whoever may open it may lock it, and keep a gateway from starting.
+    chmodSync(join(dataDir, LOCK), 0o600);
+    return db;
   } catch (cause) {
     const why = cause instanceof Error ? `: ${cause.message}` : '';
     throw new DataDirectoryUnusable(`the data directory ${dataDir} cannot be used${why}`, { cause });

@@ -187,7 +187,7 @@ describe('what it leaves on the disk', () => {
     await fetch(`${machine.api}/v1/approvals`, { headers: { authorization: `Bearer ${operator}` } });
     const presented = await issuer.sign({ sub: 'agent-7', aud: 'another', exp: 4_000_000_000 });
     await fetch(`${machine.api}/v1/sessions/s-1/renew`, { method: 'POST', headers: { authorization: `Bearer ${presented}` } });
-    for (const name of ['running.json', 'operator-token', 'state.db', 'keys/request-digest.key', 'keys/evidence-signing.pem']) {
+    for (const name of ['running.json', 'operator-token', 'lock.db', 'state.db', 'keys/request-digest.key', 'keys/evidence-signing.pem']) {
       expect([name, statSync(join(dataDir, name)).mode & 0o077]).toEqual([name, 0]);
     }
     expect(statSync(dataDir).mode & 0o077).toBe(0);
