@@ -199,8 +199,7 @@ export class StatementJudge {
     const effects: Effect[] = [...reading.effects, ...(body?.effects ?? [])];
     const uses = reading.uses.filter((use) => !revealed.has(use.column));
     const controlsOnly = reading.control.transaction !== undefined;
-    if (unsettled && !controlsOnly)
-      effects.push({ action: 'unknown', resource: { type: 'Target', path: [] }, via: 'names after uncommitted DDL' });
+    if (unsettled && !controlsOnly) effects.push(UNSETTLED);
     const facts = {
       unbounded: reading.facts.unbounded || (body?.facts.unbounded ?? false),
       fullExport: reading.facts.fullExport || (body?.facts.fullExport ?? false),
@@ -266,6 +265,22 @@ export class StatementJudge {
   }
 }
 
+const UNSETTLED: Effect = { action: 'unknown', resource: { type: 'Target', path: [] }, via: 'names after uncommitted DDL' };
+
+/** DDL that neither reads nor copies rows: whatever its names mean, masks are bound again to what it leaves behind. */
+const MOVES_NO_DATA: ReadonlySet<string> = new Set([
+  'alterOwner',
+  'alterSchema',
+  'comment',
+  'createSchema',
+  'createSequence',
+  'createTable',
+  'createType',
+  'drop',
+  'grant',
+  'rename',
+]);
+
 /**
  * What no policy can permit to someone from whom columns are hidden: code of their own that is not read could copy masked
  * values to where nothing masks them, and so could anything that is not understood.
@@ -273,7 +288,7 @@ export class StatementJudge {
 function unreadableIn(reading: StatementReading, effects: readonly Effect[]): string | undefined {
   const { plantsCode } = reading.control;
   if (plantsCode !== undefined) return `${plantsCode} could read masked columns, and is not read by the gateway`;
-  const unknown = effects.find((effect) => effect.action === 'unknown');
+  const unknown = effects.find((effect) => effect.action === 'unknown' && !(effect === UNSETTLED && MOVES_NO_DATA.has(reading.kind)));
   if (unknown === undefined) return undefined;
   return `it is not understood as a whole${unknown.via === undefined ? '' : ` (${unknown.via})`}, and columns are masked on this target`;
 }

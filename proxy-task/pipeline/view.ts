@@ -26,7 +26,7 @@ export function masksOf(
   bundle: Bundle,
   catalog: Catalog,
   target: string,
-  lineage: MaterializedLineage,
+  lineage?: MaterializedLineage,
   pinned: readonly PinnedMask[] = [],
 ): BoundMasks {
   const bound = bindMasks(bundle.masks, catalog, target, systemColumns(catalog), lineage, pinned);

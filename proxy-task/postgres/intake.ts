@@ -7,6 +7,7 @@ import type { ApprovalDemand } from '../../core/decision.ts';
 import { looksLikeMask } from '../../core/masking/looks-like-mask.ts';
 import type { Parsed } from '../../core/statement/sql/parse.ts';
 import { namesAlike } from '../../core/statement/sql/session-state.ts';
+import { valuesRunCode } from '../../core/statement/sql/type-names.ts';
 import type { JudgedStatement, NameLookup, TextJudgement, Verdict } from '../pipeline/authorize.ts';
 import type { Freshness } from './freshness.ts';
 import { Hold, type HeldStatement } from './hold.ts';
@@ -286,6 +287,13 @@ export class Intake {
     if (refusal !== undefined) {
       this.#record.refused(judgement.statements, parse.sql, 'extended', refusal);
       return this.#refuseExtended(refusal);
+    }
+    const { catalog } = this.#session.judge.view;
+    const typed = parse.parameterTypes.find((type) => valuesRunCode(catalog, type));
+    if (typed !== undefined) {
+      const reason = `a parameter is declared with the type ${catalog.types.get(typed)?.name ?? typed}, whose values run code: leave its type out`;
+      this.#record.unjudged(parse.sql, 'extended', reason);
+      return this.#refuseExtended(unjudgeable(reason));
     }
     const prepared: Prepared = { text: parse.sql, fromSql: false, parameterTypes: parse.parameterTypes, source: parse.sql };
     const change = statements.propose({ kind: 'set', name: parse.statement, body: prepared, segment: machine.segment });
@@ -606,11 +614,6 @@ export class Intake {
       );
     }
     run.changes.push(...this.#closings(control, segment));
-    if (control.closeCursor !== undefined) {
-      const { name } = control.closeCursor;
-      const change = name === 'all' ? ({ kind: 'clear', segment } as const) : ({ kind: 'delete', name, segment } as const);
-      run.changes.push(bookChange(cursors, cursors.propose(change)));
-    }
     if (control.gatewaySetting !== undefined) {
       const { name, value } = control.gatewaySetting;
       session.settingsPending += 1;

@@ -1,9 +1,15 @@
 /** Maps over a catalog that reading needs and the snapshot does not carry; made once per snapshot. */
 import type { Catalog, Oid, SqlType } from './catalog.ts';
 
+/** FirstNormalObjectId (`access/transam.h`). */
+const FIRST_USER_OID = 16_384;
+
 export type CatalogIndex = {
   readonly typesByName: ReadonlyMap<string, readonly SqlType[]>;
-  /** Type → functions of casts outside pg_catalog that start or end there. */
+  /**
+   * Type → functions of casts outside pg_catalog that start or end there. A cast between a user's type and one of
+   * PostgreSQL's own stands at the user's only: it cannot run where no value of that type is.
+   */
   readonly castFunctions: ReadonlyMap<Oid, readonly Oid[]>;
   /** Whether any operator outside pg_catalog exists: most targets have none. */
   readonly hasUserOperators: boolean;
@@ -31,7 +37,9 @@ function makeIndex(catalog: Catalog): CatalogIndex {
   const castFunctions = new Map<Oid, Oid[]>();
   for (const cast of catalog.userCasts) {
     if (cast.functionOid === undefined) continue;
-    for (const type of [cast.sourceType, cast.targetType]) {
+    const ends = [cast.sourceType, cast.targetType];
+    const ofUsers = ends.filter((type) => type >= FIRST_USER_OID);
+    for (const type of ofUsers.length > 0 ? ofUsers : ends) {
       const same = castFunctions.get(type);
       if (same === undefined) castFunctions.set(type, [cast.functionOid]);
       else same.push(cast.functionOid);

@@ -40,6 +40,7 @@ export type Walkers = {
   expression(context: Context, scope: Scope | undefined, node: unknown, use: string): void;
   view(context: Context, relation: Relation): Shape;
   body(context: Context, func: SqlFunction): boolean;
+  type(context: Context, oid: Oid): void;
   statement(environment: Environment, parsed: ParsedStatement): StatementReading;
   /** One utility or DDL statement inside another: CREATE SCHEMA's elements. */
   element(context: Context, node: Tree): void;

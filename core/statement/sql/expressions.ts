@@ -20,7 +20,7 @@ import {
 } from './ast.ts';
 import { readColumnRef, resolveBareColumn, wholeRow } from './column-refs.ts';
 import type { Context } from './context.ts';
-import { callByName, callName, callOperator } from './functions.ts';
+import { callByName, callFunction, callName, callOperator, candidates } from './functions.ts';
 import { OPAQUE_VALUE } from './opaque-value.ts';
 import { readColumn } from './relations.ts';
 import type { Scope, Sensitive } from './scope.ts';
@@ -37,7 +37,6 @@ const CONTAINERS: ReadonlyMap<string, string | undefined> = new Map([
   ['NamedArgExpr', undefined],
   ['ResTarget', undefined],
   ['MultiAssignRef', undefined],
-  ['A_Indirection', 'subscript or field'],
   ['A_Indices', 'subscript'],
   ['A_ArrayExpr', 'array'],
   ['RowExpr', 'row'],
@@ -150,6 +149,10 @@ function readTagged(context: Context, scope: Scope | undefined, tag: string, nod
     case 'SelectStmt':
       context.useAll(context.walkers.query(context, tagged, scope).columns, 'subquery');
       return;
+    case 'A_Indirection':
+      callFields(context, node);
+      readFields(context, scope, node, 'subscript or field');
+      return;
     default:
       break;
   }
@@ -158,6 +161,20 @@ function readTagged(context: Context, scope: Scope | undefined, tag: string, nod
   if (label === undefined && !CONTAINERS.has(tag)) context.unknown(`the node ${tag}`);
   if (tag === 'SortBy') readSortOperator(context, node);
   readFields(context, scope, node, label ?? use);
+}
+
+/** `(row).f` calls f(row) where the row has no such field (`ParseFuncOrColumn`). */
+function callFields(context: Context, node: Tree): void {
+  for (const field of items(node, 'indirection')) {
+    const name = stringNode(field);
+    if (name === undefined) continue;
+    for (const func of candidates(context, [name], 1)) {
+      const [argument] = func.argumentTypes;
+      const kind = argument === undefined ? undefined : context.environment.catalog.types.get(argument)?.kind;
+      if (kind !== 'composite' && kind !== 'domain' && kind !== 'pseudo' && kind !== undefined) continue;
+      if (callFunction(context, func) !== 'known') context.use(OPAQUE_VALUE, `call of ${name}()`);
+    }
+  }
 }
 
 /** ORDER BY runs an operator of the type, or the one that USING names. */

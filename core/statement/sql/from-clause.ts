@@ -6,6 +6,7 @@ import { callName, callOperator, candidates } from './functions.ts';
 import { inherits, readRelation, relationItem, relationOf } from './relations.ts';
 import { baseColumns } from './relations.ts';
 import { emptyScope, type FromPart, findCte, mergeCarried, OPEN_SHAPE, type Scope, type ScopeColumn, type Shape } from './scope.ts';
+import { touchType } from './type-names.ts';
 
 /** Reads a FROM list into the scope, from left to right: what is lateral sees what stands before it. */
 export function readFrom(context: Context, scope: Scope, list: readonly unknown[]): void {
@@ -127,6 +128,7 @@ function joinedColumns(context: Context, left: FromPart, right: FromPart, shared
     context.useAll(sides, 'NATURAL JOIN or USING');
     const carries = sides.reduce<ScopeColumn['carries']>((sum, column) => mergeCarried(sum, column.carries), []);
     const reads = sides.flatMap((column) => column.reads);
+    for (const read of reads) touchType(context, read.column.typeOid);
     for (const read of reads) context.effect('select', 'Column', [read.relation.schema, read.relation.name, read.column.name], read.via);
     const shown = kind === 'JOIN_RIGHT' ? sides[sides.length - 1] : sides[0];
     const origin = kind === 'JOIN_FULL' ? undefined : shown?.origin;

@@ -72,6 +72,8 @@ function reportCall(context: Context, func: SqlFunction): void {
   }
   if (context.calledFunctions.has(func.oid)) return;
   context.calledFunctions.add(func.oid);
+  // Its arguments and its value may be cast from and to what no name in the text tells.
+  for (const type of [...func.argumentTypes, func.returnType]) context.walkers.type(context, type);
   // Argument defaults run where the call leaves arguments out; named here whether it does or not.
   if (func.dependsOn !== undefined) callFunctions(context, func.dependsOn, `function ${func.schema}.${func.name}`);
   if (func.schema === 'pg_catalog') {

@@ -179,8 +179,20 @@ export function readRelation(context: Context, relation: Relation, inherit: bool
  * the `select` on them is what policy judges, and how they are made differs from version to version.
  */
 function isServerView(relation: Relation): boolean {
-  return relation.kind === 'view' && relation.oid < FIRST_USER_OID && SERVER_SCHEMAS.has(relation.schema);
+  if (relation.kind !== 'view' || relation.oid >= FIRST_USER_OID || !SERVER_SCHEMAS.has(relation.schema)) return false;
+  return !READS_FILES.has(relation.name);
 }
+
+/** Views over functions that read the server's files or memory: calling those is an effect of its own. */
+const READS_FILES: ReadonlySet<string> = new Set([
+  'pg_backend_memory_contexts',
+  'pg_config',
+  'pg_file_settings',
+  'pg_hba_file_rules',
+  'pg_ident_file_mappings',
+  'pg_shadow',
+  'pg_shmem_allocations',
+]);
 
 /** FirstNormalObjectId (`access/transam.h`). */
 const FIRST_USER_OID = 16_384;

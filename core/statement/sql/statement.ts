@@ -13,6 +13,7 @@ import type { OutputColumn, StatementReading } from './reading.ts';
 import { emptyScope, OPEN_SHAPE, type Scope, type Shape } from './scope.ts';
 import { readQuery } from './select.ts';
 import type { StatementRule } from './statement-rule.ts';
+import { touchType } from './type-names.ts';
 import { UTILITY } from './utility.ts';
 import { readView } from './views.ts';
 
@@ -46,6 +47,7 @@ const WALKERS: Walkers = {
   expression: readExpression,
   view: readView,
   body: readBody,
+  type: touchType,
   statement: readStatement,
   element(context, node) {
     readNode(context, node);

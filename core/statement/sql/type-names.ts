@@ -1,6 +1,7 @@
 /** Types that a statement names or whose values it touches: their input, output and check functions are code that runs. */
 import { items, nameParts, type Tree } from './ast.ts';
-import type { Oid, SqlType } from './catalog.ts';
+import type { Catalog, Oid, SqlType } from './catalog.ts';
+import { indexOf } from './catalog-index.ts';
 import type { Context } from './context.ts';
 import { callFunctions } from './functions.ts';
 
@@ -18,6 +19,24 @@ export function touchType(context: Context, oid: Oid): void {
   if (type.kind === 'composite' && type.relation !== undefined) {
     for (const column of context.relation(type.relation)?.columns ?? []) touchType(context, column.typeOid);
   }
+}
+
+/**
+ * Whether values of a type run code that a statement naming it by number would not show: in a check, through a cast. Input
+ * functions in C come with an extension's type and are given no SQL.
+ */
+export function valuesRunCode(catalog: Catalog, oid: Oid): boolean {
+  const type = catalog.types.get(oid);
+  // Zero leaves it to the server to infer a type, from what was judged.
+  if (type === undefined) return oid !== 0;
+  const isOfExtension = (func: Oid) =>
+    catalog.functions.get(func)?.language === 'c' || catalog.functions.get(func)?.language === 'internal';
+  if (!type.codeFunctions.every(isOfExtension)) return true;
+  const { castFunctions } = indexOf(catalog);
+  for (const part of [type.oid, type.baseType, type.elementType]) {
+    if (part !== undefined && castFunctions.get(part)?.every(isOfExtension) === false) return true;
+  }
+  return false;
 }
 
 /** Candidates of a type name over the search path; every one of them, since the first one wins only where it exists. */

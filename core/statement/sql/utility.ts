@@ -46,9 +46,10 @@ function readTransaction(context: Context, node: Tree): undefined {
     context.control.dirtiesState = true;
     context.changesNames = true;
   }
-  // Another session's work, or work handed to one: what it did was judged there, what it undoes or keeps is not known here.
-  if (transaction === 'prepareTransaction') context.writing = true;
-  if (transaction === 'commitPrepared' || transaction === 'rollbackPrepared') context.unknown('a prepared transaction');
+  // Work handed to whoever finishes it, or another session's: what is undone or kept is not known here.
+  if (transaction === 'prepareTransaction' || transaction === 'commitPrepared' || transaction === 'rollbackPrepared') {
+    context.unknown('a prepared transaction');
+  }
 }
 
 const GATEWAY_SETTINGS = ['sallyport.reason', 'sallyport.approval', 'sallyport.approval_id'] as const;
