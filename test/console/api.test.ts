@@ -249,6 +249,50 @@ describe('the listener', () => {
     expect(status).toBe(421);
   });
 
+  test('a path that climbs, or names a file, reads none', async () => {
+    const read = (path: string): Promise<{ status: number | undefined; body: string }> =>
+      new Promise((resolve, reject) => {
+        const url = new URL(running.url);
+        send({ host: url.hostname, port: url.port, path, headers: { host: url.host } }, (response) => {
+          let body = '';
+          response.on('data', (chunk: Buffer) => (body += chunk.toString()));
+          response.on('end', () => resolve({ status: response.statusCode, body }));
+        })
+          .on('error', reject)
+          .end();
+      });
+    for (const path of [
+      '/../../etc/passwd',
+      '/%2e%2e/%2e%2e/etc/passwd',
+      '/v1/approvals/..%2f..%2foperator-token',
+      '/approvals/%00',
+      '/approvals/%ff',
+      '/operator-token',
+      '/running.json',
+      '//etc/passwd',
+      '/v1/sessions/%2e%2e',
+    ]) {
+      const { status, body } = await read(path);
+      expect([path, status]).toEqual([path, expect.toSatisfy((code: number) => code >= 400 && code < 500)]);
+      expect(body).not.toContain(running.operatorToken);
+      expect(body).not.toContain('root:');
+    }
+    expect(running.reported).toEqual([]);
+  });
+
+  test('a body that is too long is refused, whatever it says of its length', async () => {
+    const long = JSON.stringify({ answer: 'approve', idToken: 'x'.repeat(70_000) });
+    for (const body of [long, new Blob([long]).stream()]) {
+      const response = await fetch(`${running.url}/v1/approvals/${request.id}/votes`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+        ...(typeof body === 'string' ? {} : { duplex: 'half' }),
+      });
+      expect(response.status).toBe(413);
+    }
+  });
+
   test('healthz answers, and unknown paths are not found', async () => {
     expect(await call('/healthz')).toEqual({ status: 200, answer: { ok: true } });
     expect(await call('/v1/nothing')).toMatchObject({ status: 404, answer: { error: { code: 'not-found' } } });

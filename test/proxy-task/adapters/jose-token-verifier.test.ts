@@ -96,6 +96,48 @@ describe('with keys in the configuration', () => {
     expect(await refusal(verifier(local()).verify(critical))).not.toBe('accepted');
   });
 
+  test('a key that the token brings or points to is not used, and nobody is asked for it', async () => {
+    let asked = 0;
+    const server = createServer((_, response) => {
+      asked += 1;
+      response.end(JSON.stringify({ keys: [theirs.publicKey] }));
+    });
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const address = server.address();
+    const url = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}/jwks`;
+    for (const header of [
+      { jwk: theirs.publicKey },
+      { jku: url },
+      { x5u: url },
+      { x5c: ['MIIB'] },
+      { kid: url },
+      { kid: '../../etc/passwd' },
+    ]) {
+      expect([header, await refusal(verifier(local()).verify(await token(theirs, {}, header)))]).toEqual([header, 'signature']);
+    }
+    expect(asked).toBe(0);
+    await new Promise((closed) => server.close(closed));
+  });
+
+  test('a payload that is not encoded (RFC 7797) is refused', async () => {
+    const [, payload, signature] = (await token(ours)).split('.');
+    const header = Buffer.from(JSON.stringify({ alg: 'ES256', kid: 'k1', b64: false, crit: ['b64'] })).toString('base64url');
+    expect(await refusal(verifier(local()).verify(`${header}.${payload}.${signature}`))).not.toBe('accepted');
+  });
+
+  test('claims of another type than theirs are refused, not converted', async () => {
+    for (const claims of [
+      { sub: 7 },
+      { sub: ['agent-7'] },
+      { exp: `${NOW}` },
+      { exp: 1e300 },
+      { groups: { all: true } },
+      { aud: { sallyport: 1 } },
+    ]) {
+      expect([claims, await refusal(verifier(local()).verify(await token(ours, claims)))]).not.toEqual([claims, 'accepted']);
+    }
+  });
+
   test('a token bound to a key is refused, since nobody shows the key', async () => {
     expect(await refusal(verifier(local()).verify(await token(ours, { cnf: { jkt: 'x' } })))).toBe('sender-constrained');
   });
