@@ -26,19 +26,19 @@ ${[...first, '  export SALLYPORT_TOKEN=$(npx sallyport token --principal agent-7
   npx sallyport sql "select id from customers where ssn like '123%'"
   npx sallyport sql "drop table customers"
 
-# 3. A write waits on the wire until a person approves it, then runs once. In the browser: open the link and sign in as
+# 3. Any PostgreSQL client works as it is: the token is the password, the target is the database.
+  PGPASSWORD=$SALLYPORT_TOKEN psql -h ${postgres.host} -p ${postgres.port} -U agent bank -c "select count(*) from customers"
+
+# 4. A write waits on the wire until a person approves it, then runs once. In the browser: open the link and sign in as
 #    Dana. Or from the command line:
   npx sallyport sql --reason "goodwill for case 17" "update accounts set balance = balance + 10 where id = 1" &
   sleep 3; npx sallyport approvals
   npx sallyport approvals approve latest --as dana@bank.example; wait
 
-# 4. The same statement again needs an approval of its own. Fail-fast refuses at once (ZG001); the retry runs after approval.
+# 5. The same statement again needs an approval of its own. Fail-fast refuses at once (ZG001); the retry runs after approval.
   npx sallyport sql --approval failfast "update accounts set balance = balance + 10 where id = 1"
   npx sallyport approvals approve latest --as dana@bank.example
   npx sallyport sql --approval failfast "update accounts set balance = balance + 10 where id = 1"
-
-# 5. Any PostgreSQL client works as it is: the token is the password, the target is the database.
-  PGPASSWORD=$SALLYPORT_TOKEN psql -h ${postgres.host} -p ${postgres.port} -U agent bank -c "select count(*) from customers"
 
 # 6. Everything is on record, signed, and can be checked without trusting us.
   npx sallyport sessions

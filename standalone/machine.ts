@@ -235,6 +235,8 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       ...(signInIssuer === undefined ? {} : { issuer: signInIssuer.issuer }),
     });
     undo.push(() => removeRunning(dataDir));
+    // The first checkpoint: from here on whoever keeps one can tell a rewrite.
+    recorder.seal().catch(report);
     return { postgres, api: server.url, evidenceDir, stop: stopAll };
   } catch (error) {
     await stopAll().catch((failure: unknown) => log(`error: ${failure instanceof Error ? failure.message : String(failure)}`));
