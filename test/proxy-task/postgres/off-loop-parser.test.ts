@@ -82,9 +82,10 @@ test('a thread that crashes answers Unjudgeable for its text alone', async () =>
         parentPort.postMessage({ number, json: JSON.stringify({ kind: 'parsed', statements: [] }) });
       });`)}`,
   );
-  parser = new OffLoopParser({ clock: timers, threads: 1, entry: crashing });
-  const answers = await Promise.all(['crash', 'one', 'exit', 'two'].map((text) => parser?.parse(17, text)));
-  expect(answers.map((answer) => answer?.kind)).toEqual(['unjudgeable', 'parsed', 'unjudgeable', 'parsed']);
+  const pool = new OffLoopParser({ clock: timers, threads: 1, entry: crashing });
+  parser = pool;
+  const answers = await Promise.all(['crash', 'one', 'exit', 'two'].map((text) => pool.parse(17, text)));
+  expect(answers.map((answer) => answer.kind)).toEqual(['unjudgeable', 'parsed', 'unjudgeable', 'parsed']);
 });
 
 test('closing answers for everything that is not parsed yet', async () => {
