@@ -61,6 +61,7 @@ describe('a reader that has seen enough', () => {
         child.stdout.on('data', (chunk: Buffer) => {
           told += chunk.toString();
           const ready = told.split('\n').find((line) => line.includes('"ready"'));
+          // The line's own documented shape.
           if (ready !== undefined) resolve((JSON.parse(ready) as { api: string }).api);
         });
         child.once('close', () => reject(new Error(told)));

@@ -70,6 +70,7 @@ async function pendingFor(sql: string, other = ''): Promise<string> {
   const headers = { authorization: `Bearer ${readOperatorToken(gateway.dataDir) ?? ''}` };
   const endsAt = Date.now() + 10_000;
   while (Date.now() < endsAt) {
+    // The API's own documented shape.
     const answer = (await (await fetch(`${gateway.api}/v1/approvals`, { headers })).json()) as {
       approvals: { id: string; state: string; sql: string }[];
     };
@@ -271,6 +272,7 @@ describe('rows written into the store by hand', () => {
     db
       .prepare('SELECT body FROM approval_vote WHERE approval = ? ORDER BY seq')
       .all(id)
+      // Written by the gate as an object.
       .map((row) => JSON.parse(text(row, 'body')) as Record<string, unknown>);
   const dana = { person: 'dana@bank.example', groups: ['demo/dba'], answer: 'approve', reason: '', channel: 'page' };
 
@@ -308,6 +310,7 @@ describe('rows written into the store by hand', () => {
     // The other way round: the request of the harmless one gets the digest of the other.
     store((db) => {
       const digest = text(db.prepare('SELECT digest FROM approval_request WHERE id = ?').get(wanted), 'digest');
+      // Written by the gate as an object.
       const body = JSON.parse(text(db.prepare('SELECT body FROM approval_request WHERE id = ?').get(harmless), 'body')) as object;
       db.prepare("UPDATE approval_state SET state = 'withdrawn', deadline = NULL WHERE approval = ?").run(wanted);
       db.prepare('UPDATE approval_request SET digest = ?, body = ? WHERE id = ?').run(
@@ -326,6 +329,7 @@ describe('rows written into the store by hand', () => {
     const id = await approvedFor(client.query(update));
     store((db) => {
       const [given] = votesOf(db, id);
+      // The part of a request that this test changes.
       const body = JSON.parse(text(db.prepare('SELECT body FROM approval_request WHERE id = ?').get(id), 'body')) as {
         demand: { grantMs: number };
       };

@@ -77,6 +77,7 @@ describe('an operator', () => {
     await client.query("INSERT INTO t VALUES (2, 'in a transaction')");
     const running = failure(client.query('SELECT pg_sleep(30)'));
     await expect.poll(() => postgres.log().includes('pg_sleep(30)'), { timeout: 5_000 }).toBe(true);
+    // The API's own documented shape.
     const live = (await (await fetch(`${gateway.api}/v1/sessions`, { headers: operator() })).json()) as {
       sessions: { id: string; openedAt: string }[];
     };
@@ -103,6 +104,7 @@ describe('a disk that is full', () => {
     await again.end();
     const checked = io();
     await verify.run(['--json'], checked);
+    // The verb's own documented shape.
     const result = JSON.parse(checked.written.stdout) as { intact: boolean; complete: boolean; findings: unknown[] };
     expect(result.findings).toEqual([]);
     expect([result.intact, result.complete]).toEqual([true, true]);

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { exportJWK, generateKeyPair, SignJWT, type JWTHeaderParameters, type JWTPayload } from 'jose';
+import { exportJWK, generateKeyPair, SignJWT, type JWTPayload } from 'jose';
 
 export type SigningIssuer = {
   readonly url: string;
@@ -31,10 +31,7 @@ export async function startSigningIssuer(discovery: Readonly<Record<string, unkn
     url,
     publicJwk: jwk,
     sign: (claims, header) =>
-      // As with claims: a test may give the header anything.
-      new SignJWT(withIssuer(claims, url))
-        .setProtectedHeader({ alg: 'ES256', kid: 'k', ...header } as JWTHeaderParameters)
-        .sign(privateKey),
+      new SignJWT(withIssuer(claims, url)).setProtectedHeader({ alg: 'ES256', kid: 'k', ...header }).sign(privateKey),
     answer: (_, response) => void response.writeHead(404).end(),
     stop: async () => {
       server.closeAllConnections();
