@@ -68,13 +68,15 @@ const KEYS: { readonly [T in EventType]: Readonly<Record<keyof Extract<SessionEv
 /** The types of session events. */
 export const EVENT_TYPES: readonly string[] = Object.keys(KEYS);
 
-type Field = { readonly key: string; readonly prefix: string };
+type Field = { readonly key: string; readonly prefix: string; readonly of: 'event' | 'stamp' };
 
 /** The keys of an event with those of its stamp in their places, each with its JSON written once. */
 const FIELDS = new Map<string, readonly Field[]>(
   Object.entries(KEYS).map(([type, keys]) => [
     type,
-    [...Object.keys(keys), 'at', 'monoUs', 'seq'].sort().map((key) => ({ key, prefix: `${JSON.stringify(key)}:` })),
+    [...Object.keys(keys), 'at', 'monoUs', 'seq']
+      .sort()
+      .map((key) => ({ key, prefix: `${JSON.stringify(key)}:`, of: key in keys ? 'event' : 'stamp' })),
   ]),
 );
 
@@ -89,12 +91,9 @@ export function eventJson(event: SessionEvent, stamp: Stamp): string {
   const values = event as unknown as Readonly<Record<string, unknown>>;
   let text = '';
   let taken = 0;
-  for (const { key, prefix } of fields) {
+  for (const { key, prefix, of } of fields) {
     let json: string;
-    if (key === 'at') json = `"${stamp.at}"`;
-    else if (key === 'monoUs') json = String(stamp.monoUs);
-    else if (key === 'seq') json = String(stamp.seq);
-    else {
+    if (of === 'event') {
       const value = values[key];
       if (value === undefined) continue;
       taken += 1;
@@ -102,7 +101,9 @@ export function eventJson(event: SessionEvent, stamp: Stamp): string {
       if (typeof value === 'string') json = JSON.stringify(value);
       else if (typeof value === 'number' && Number.isFinite(value)) json = String(value);
       else json = canonicalJson(value);
-    }
+    } else if (key === 'at') json = `"${stamp.at}"`;
+    else if (key === 'monoUs') json = String(stamp.monoUs);
+    else json = String(stamp.seq);
     text += text === '' ? `{${prefix}${json}` : `,${prefix}${json}`;
   }
   let present = 0;

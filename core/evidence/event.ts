@@ -48,9 +48,9 @@ export type SessionEvent =
       readonly textBytes: number;
       readonly protocol: 'simple' | 'extended' | 'sql';
       /** Redacted parameters as text, null where NULL; absent when there are none. */
-      readonly parameters?: readonly (string | null)[];
+      readonly parameters?: readonly (string | null)[] | undefined;
       readonly decision: 'permit' | 'approve' | 'block';
-      readonly code?: string;
+      readonly code?: string | undefined;
       readonly reason: string;
       readonly policies: readonly string[];
       readonly bundle: string;
@@ -63,7 +63,7 @@ export type SessionEvent =
         readonly inTransaction: boolean;
       };
       readonly masked: readonly string[];
-      readonly reasonGiven?: string;
+      readonly reasonGiven?: string | undefined;
     }
   /** The intent: recorded before the bytes go upstream. */
   | { readonly type: 'statement.sent'; readonly statement: number; readonly approval?: string }

@@ -17,6 +17,8 @@ export type Prepared = {
   readonly source: string;
   /** Columns of its rows once the target has described it (formats not settled); undefined: not yet. */
   columns?: readonly ColumnDescription[];
+  /** The last RowDescription of its rows, as it came and as it was read. */
+  described?: { readonly bytes: Buffer; readonly columns: readonly ColumnDescription[] };
 };
 
 /** One execution of one judged statement: from the moment it was sent until the target said how it ended. */
@@ -62,10 +64,10 @@ export class StatementRun implements Run {
     readonly judged: JudgedStatement;
     readonly view: View;
     readonly startedUs: number;
-    readonly prepared?: Prepared;
-    readonly resultFormats?: readonly Format[];
-    readonly approval?: string;
-    readonly maxRows?: number;
+    readonly prepared?: Prepared | undefined;
+    readonly resultFormats?: readonly Format[] | undefined;
+    readonly approval?: string | undefined;
+    readonly maxRows?: number | undefined;
   }) {
     this.number = options.number;
     this.judged = options.judged;

@@ -4,6 +4,7 @@ import type { SessionEvent } from '../../core/evidence/event.ts';
 import { redactText } from '../../core/masking/detectors.ts';
 import type { JudgedStatement } from '../pipeline/authorize.ts';
 import type { HeldStatement } from './hold.ts';
+import { KeyedDigest } from './keyed-digest.ts';
 import type { LiveSession } from './live-session.ts';
 import type { Refusal } from './refusal.ts';
 import type { StatementRun } from './run.ts';
@@ -40,11 +41,13 @@ type Constants = {
 
 export class StatementRecord {
   readonly #session: LiveSession;
+  readonly #digest: KeyedDigest;
   /** Judged anew under other rules, a statement is another object: what is kept was redacted under its own. */
   readonly #constants = new WeakMap<JudgedStatement, Constants>();
 
   constructor(session: LiveSession) {
     this.#session = session;
+    this.#digest = new KeyedDigest(session.keys.digest);
   }
 
   /** The verdict and the intent: appended before the bytes go upstream. */
@@ -134,18 +137,16 @@ export class StatementRecord {
       text: recorded.text,
       textBytes: recorded.textBytes,
       protocol,
-      ...(set === undefined
-        ? {}
-        : { parameters: parameters.map((parameter, index) => (hidden.has(index + 1) ? '[masked]' : shown(parameter, set))) }),
+      parameters: set && parameters.map((parameter, index) => (hidden.has(index + 1) ? '[masked]' : shown(parameter, set))),
       decision: refusal === undefined ? decision : 'block',
-      ...(refusal === undefined ? {} : { code: refusal.code }),
+      code: refusal?.code,
       reason: refusal?.message ?? verdict.reason,
       policies,
       bundle: judge.view.bundle.version,
       effects,
       facts,
       masked,
-      ...(settings.reason === '' ? {} : { reasonGiven: settings.reason }),
+      reasonGiven: settings.reason === '' ? undefined : settings.reason,
     });
   }
 
@@ -181,17 +182,17 @@ export class StatementRecord {
     if (literals === 'secret') text = '[withheld: it may hold a password]';
     else if (literals.length > 0) text = withoutLiterals(own, literals, startByte);
     if (text.length > MAX_RECORDED_TEXT) text = text.slice(0, MAX_RECORDED_TEXT);
-    const digest = createHmac('sha256', this.#session.keys.digest).update(own).digest('hex');
+    const digest = this.#digest.hex([own]);
     return { text: redactText(text, this.#session.detectors()), textBytes, digest };
   }
 
   #withParameters(digest: string, parameters: HeldStatement['parameters']): string {
-    const hmac = createHmac('sha256', this.#session.keys.digest).update(digest);
+    const parts: (string | Uint8Array)[] = [digest];
     for (const { format, value } of parameters) {
-      hmac.update(`${format}:${value?.length ?? -1}:`);
-      if (value !== null) hmac.update(value);
+      parts.push(`${format}:${value?.length ?? -1}:`);
+      if (value !== null) parts.push(value);
     }
-    return hmac.digest('hex');
+    return this.#digest.hex(parts);
   }
 }
 

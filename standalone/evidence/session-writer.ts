@@ -89,18 +89,19 @@ export class SessionWriter implements SessionRecorder {
 
   flush(durability: Durability, done: (error?: Error) => void): void {
     this.writeBatch();
-    const acknowledgement: Acknowledgement = { done, settled: false, error: undefined };
     const { failure } = this.writer;
+    if (this.acknowledgements.length === 0 && (durability === 'written' || failure !== undefined)) {
+      done(failure);
+      return;
+    }
+    const acknowledgement: Acknowledgement = { done, settled: false, error: undefined };
     if (failure === undefined && durability === 'durable') {
       this.acknowledgements.push(acknowledgement);
       this.syncFiles((error) => this.settle(acknowledgement, error));
       return;
     }
-    if (this.acknowledgements.length === 0) done(failure);
-    else {
-      this.acknowledgements.push(acknowledgement);
-      this.settle(acknowledgement, failure);
-    }
+    this.acknowledgements.push(acknowledgement);
+    this.settle(acknowledgement, failure);
   }
 
   async close(event: SessionEvent & { readonly type: 'session.closed' }): Promise<void> {
