@@ -64,7 +64,14 @@ export async function askJson(
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch (cause) {
-    throw new GatewayRefused(`${new URL(url).origin} does not answer: is the gateway running?`, { cause });
+    const { origin } = new URL(url);
+    const untrusted = certificateProblem(cause);
+    throw new GatewayRefused(
+      untrusted === undefined
+        ? `${origin} does not answer: is the gateway running?`
+        : `the certificate of ${origin} is not trusted here (${untrusted}): name its authority's file in NODE_EXTRA_CA_CERTS`,
+      { cause },
+    );
   }
   const answer = parsed(await response.text());
   if (response.ok && answer !== undefined) return answer;
@@ -78,6 +85,13 @@ function clientOf(api: string, operatorToken: string | undefined): GatewayClient
     post: (path, body) => askJson(`${api}${path}`, operatorToken, body),
     remove: (path) => askJson(`${api}${path}`, operatorToken, undefined, 'DELETE'),
   };
+}
+
+/** OpenSSL's word for what is wrong with a certificate; undefined where another thing went wrong. */
+function certificateProblem(error: unknown): string | undefined {
+  const { cause } = error instanceof Error ? error : {};
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return /CERT|SIGNATURE|ISSUER/.test(code) ? code : undefined;
 }
 
 function parsed(text: string): Readonly<Record<string, unknown>> | undefined {

@@ -151,7 +151,10 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       ports: { tokens, targets: configWatch, bundles: configWatch, control, clock, credentials, recorder, gate, verifyIdToken },
       runtimes,
       keys,
-      writer: writerId,
+      // Another one after a disk that was full.
+      get writer() {
+        return recorder.writerId;
+      },
       cancelKeys: new CancelKeys({ taskSlot: 1, macKey: randomBytes(32) }),
       scramKeys,
       startup,

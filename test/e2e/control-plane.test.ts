@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { verb as replay } from '../../cli/replay.ts';
 import { verb as sessions } from '../../cli/sessions.ts';
 import { verb as verify } from '../../cli/verify.ts';
 import { startMachine } from '../../standalone/machine.ts';
@@ -101,6 +102,10 @@ describe('a disk that is full', () => {
     disk.room = PLENTY;
     const again = await gateway.connect();
     expect((await again.query("INSERT INTO t VALUES (3, 'recorded')")).rowCount).toBe(1);
+    const opened = io();
+    await sessions.run(['show', 'latest', '--json'], opened);
+    await replay.run(['latest', '--json'], opened);
+    expect(opened.written.stdout).toMatch(/"writer":"w[0-9a-z-]+-2"/);
     await again.end();
     const checked = io();
     await verify.run(['--json'], checked);

@@ -5,11 +5,13 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { dispatch } from '../../cli/dispatch.ts';
 import { ListenerCertificate } from '../../standalone/listener-certificate.ts';
 import { startMachine, type Machine } from '../../standalone/machine.ts';
 import { readOperatorToken } from '../../standalone/operator-token.ts';
 import { readRunning } from '../../standalone/running.ts';
 import { startSigningIssuer, type SigningIssuer } from '../support/signing-issuer.ts';
+import { keptIo } from '../support/verb-io.ts';
 import { makeAuthority, type TestAuthority } from '../support/tls-files.ts';
 
 let root: string;
@@ -81,6 +83,10 @@ describe('with a certificate for the API', () => {
     expect(await over(machine.api, authority.ca)).toBe(200);
     await expect(fetch(machine.api.replace('https', 'http'))).rejects.toThrow('fetch failed');
     expect(readRunning(dataDir)?.api).toBe(machine.api);
+    // The command line does not know this authority, and says so instead of sending the operator token.
+    const command = keptIo({ env: { SALLYPORT_DATA: dataDir } });
+    expect(await dispatch(['approvals'], command)).toBe(1);
+    expect(command.written.stderr).toMatch(/is not trusted here \([A-Z_]+\): name its authority's file/);
   });
 
   test('a key that is not the certificate’s keeps it from starting, and frees the data directory', async () => {
