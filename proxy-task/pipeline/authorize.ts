@@ -95,6 +95,8 @@ const MAX_CACHED_TEXTS = 256;
 /** Longer texts are not kept. */
 const MAX_CACHED_TEXT_LENGTH = 8 * 1024;
 /** EXECUTE of a body that is itself an EXECUTE does not exist; one level is all there is. */
+/** PreparableStmt of the grammar. */
+const PLANNABLE: ReadonlySet<string> = new Set(['select', 'insert', 'update', 'delete', 'merge']);
 const PERMITTED: Decision = { kind: 'permit', policies: [], reason: 'nothing is touched' };
 
 export class StatementJudge {
@@ -145,6 +147,9 @@ export class StatementJudge {
         if (found.kind === 'unconfirmed') return found;
         if (found.kind === 'known') {
           bodyText = found.body.text;
+          if (!found.body.fromSql && !this.#isPlannable(bodyText)) {
+            return { kind: 'unjudgeable', reason: 'EXECUTE runs only what SQL PREPARE could hold: send the statement itself' };
+          }
           const judged = this.judgePrepared(found.body, inTransaction, unsettled, names);
           if (judged.kind !== 'judged') return judged;
           body = judged.statements[0];
@@ -155,6 +160,15 @@ export class StatementJudge {
     const judgement = { kind: 'judged', statements, verdict: strictest(statements) } as const;
     if (cacheable) remember(cache, text, judgement);
     return judgement;
+  }
+
+  /**
+   * The protocol prepares utility statements too, which EXECUTE then runs: settings, transactions and EXECUTE itself. What
+   * these change for later statements is read from their own text only.
+   */
+  #isPlannable(text: string): boolean {
+    const reading = this.#read(text, undefined);
+    return reading.kind === 'read' && reading.statements.every(({ kind }) => PLANNABLE.has(kind));
   }
 
   /** Judges what a prepared statement would run now. */

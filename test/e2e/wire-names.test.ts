@@ -164,6 +164,14 @@ const ATTACKS: readonly (readonly [name: string, script: readonly Step[]])[] = [
     ],
   ],
   [
+    'EXECUTE of a setting that the protocol prepared',
+    [at(parse('set', 'SET search_path = hidden'), sync()), q(TO_KNOWN), q('EXECUTE set'), q(READ)],
+  ],
+  [
+    'EXECUTE of an end of transaction that the protocol prepared',
+    [at(parse('end', 'ROLLBACK'), sync()), q('BEGIN'), q(TO_KNOWN), q('EXECUTE end'), q(READ), q('ROLLBACK')],
+  ],
+  [
     'RESET and DISCARD in a pipeline',
     [
       q(TO_KNOWN),
@@ -204,6 +212,16 @@ describe('what runs is what was judged', () => {
     const shown = await play(other, script);
     expect(shown.includes(SECRET) || shown.includes('ZG014') || shown.includes('34000')).toBe(true);
     other.destroy();
+  });
+
+  test('a prepared statement that executes itself is refused, and the session lives on', async () => {
+    const client = await twin.through();
+    client.send(parse('one', 'EXECUTE two'), parse('two', 'EXECUTE one'), bind('', 'one'), execute(), sync());
+    expect(firstError(await client.until('Z'))).toBe('ERROR ZG014');
+    client.send(query('EXECUTE one'));
+    expect(firstError(await client.until('Z'))).toBe('ERROR ZG014');
+    expect((await client.exchange([query('SELECT 5')])).join(' ')).toContain('D 5');
+    client.destroy();
   });
 
   test('one text in many sessions is judged for each of them', async () => {
