@@ -12,8 +12,8 @@ export type Admission =
       readonly bundle: Bundle;
       readonly policies: readonly string[];
     }
-  /** `reason` is for the recording and the operator: the client learns only that it was not let in. */
-  | { readonly kind: 'refused'; readonly reason: string; readonly principal?: string };
+  /** `reason` is for the recording and the operator: the client learns only that it was not let in, unless `locked`. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly principal?: string; readonly locked?: true };
 
 export type AdmissionPorts = {
   readonly tokens: TokenVerifier;
@@ -34,7 +34,7 @@ export async function admit(ports: AdmissionPorts, token: string, targetName: st
   const name = principalName(principal);
   if (principal.expiresAtMs <= ports.clock.now()) return { kind: 'refused', reason: 'the token has expired', principal: name };
   const locked = ports.control.refusal(principal);
-  if (locked !== undefined) return { kind: 'refused', reason: locked, principal: name };
+  if (locked !== undefined) return { kind: 'refused', reason: locked, principal: name, locked: true };
   const target = ports.targets.find(targetName);
   if (target === undefined) return { kind: 'refused', reason: `no target is called "${targetName}"`, principal: name };
   const bundle = ports.bundles.current();

@@ -17,7 +17,16 @@ import { encodeAuthenticationOk } from './messages/authentication.ts';
 import { type CancelKey, encodeBackendKeyData } from './messages/backend-key-data.ts';
 import { encodeParameterStatus } from './messages/parameter-status.ts';
 import { encodeReadyForQuery } from './messages/ready-for-query.ts';
-import { invalidOption, notLetIn, reconnect, recorderFailed, targetUnavailable, tooManyConnections, type Refusal } from './refusal.ts';
+import {
+  invalidOption,
+  lockedOut,
+  notLetIn,
+  reconnect,
+  recorderFailed,
+  targetUnavailable,
+  tooManyConnections,
+  type Refusal,
+} from './refusal.ts';
 import type { ScramKeyCache } from './scram.ts';
 import { PostgresSession } from './session.ts';
 import { SinkPool } from './sink-pool.ts';
@@ -91,7 +100,7 @@ export class PostgresGateway {
         reason: admission.reason,
         ...(admission.principal === undefined ? {} : { principal: admission.principal }),
       });
-      return this.#refuse(candidate, notLetIn());
+      return this.#refuse(candidate, admission.locked === true ? lockedOut(admission.reason) : notLetIn());
     }
     const settings = readClientSettings(candidate.parameters, candidate.options);
     if (settings.kind === 'refused') return this.#refuse(candidate, invalidOption(settings.reason));

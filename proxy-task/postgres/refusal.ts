@@ -200,6 +200,11 @@ export function endedByOperator(by: string, reason: string, executed: Executed =
   return refusal('ZG020', `session ended by ${by}: ${reason}`, { by, reason }, undefined, executed);
 }
 
+/** Told to a principal that has proved who it is. `reason` says by whom and why. */
+export function lockedOut(reason: string): Refusal {
+  return refusal('ZG020', `no session is opened: ${reason}`, { reason }, 'Ask the operator of the gateway.');
+}
+
 export function recorderFailed(executed: Executed): Refusal {
   return refusal('ZG030', 'the recording cannot be written, so the session ends', {}, 'Try again later.', executed);
 }
