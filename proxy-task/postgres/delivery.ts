@@ -16,7 +16,7 @@ import { encodeFailingBind } from './messages/bind.ts';
 import { encodeQuery } from './messages/query.ts';
 import { decodeReadyForQuery } from './messages/ready-for-query.ts';
 import { decodeRowDescription } from './messages/row-description.ts';
-import { budgetUsedUp, capHit, encodeRefusal, reconnect, type Refusal } from './refusal.ts';
+import { budgetUsedUp, capHit, encodeRefusal, reconnect, type Refusal, unjudgeable } from './refusal.ts';
 import { RowRelease, RowReleases } from './row-release.ts';
 import type { DescribeSubject, StatementRun } from './run.ts';
 import { ClaimOutcomes } from './claim-outcomes.ts';
@@ -154,6 +154,10 @@ export class Delivery {
     this.#buffer = undefined;
     if (run.capped !== undefined || this.#spoiled) return;
     const session = this.#session;
+    if (run.release === undefined && run.view.hidden && session.runtime.flux.changedSince(run)) {
+      this.#cap(run, unjudgeable(NAMES_CHANGED));
+      return;
+    }
     run.release ??= buffer[from] === COPY_DATA ? RowRelease.ofCopy(session, run) : this.#releases.ofRows(run);
     const released = run.release.apply(buffer, from, to, session.toClient);
     run.detected += released.detected;
@@ -344,6 +348,7 @@ export class Delivery {
     const { machine, stale, portals, cursors, toTarget } = session;
     this.#ranOpaque = false;
     if (machine.status === 'I') {
+      this.#freshness.settleNames();
       portals.forget(() => false);
       cursors.forget((_name, cursor) => cursor.hold);
       if (stale.touched) {
@@ -409,6 +414,7 @@ export class Delivery {
   }
 }
 
+const NAMES_CHANGED = 'names changed their meaning while it was on its way: send it again';
 const SPOILING_QUERY = 'sallyport ended this statement';
 
 /** A read that was cut short changed nothing; anything else may have. */

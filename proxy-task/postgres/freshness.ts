@@ -25,6 +25,8 @@ export class Freshness {
   readonly #ownName: string;
   #reading = false;
   #refreshing = false;
+  /** The transaction that changed names has ended, and the catalog is being read for everyone. */
+  #settling = false;
   /** What had been sent when the last Flush was. */
   #flushedAt = -1;
   #row = '';
@@ -42,7 +44,7 @@ export class Freshness {
    */
   ensure(): boolean {
     const { stale, machine } = this.#session;
-    if (this.#reading || this.#refreshing) return false;
+    if (this.#reading || this.#refreshing || this.#settling) return false;
     if (stale.state || stale.catalog) {
       if (!this.drained()) return false;
       if (machine.status !== 'E') {
@@ -61,6 +63,22 @@ export class Freshness {
       }
     }
     return this.#adoptChanges();
+  }
+
+  /** Outside of transactions: what this session changed is made known to all others before it goes on itself. */
+  settleNames(): void {
+    const session = this.#session;
+    const { flux, catalogSource } = session.runtime;
+    if (this.#settling || !flux.has(session.id)) return;
+    this.#settling = true;
+    catalogSource.refresh().then(
+      () => {
+        this.#settling = false;
+        flux.end(session.id);
+        session.wake();
+      },
+      () => session.end(closedTarget(session.target.name), 'the catalog could not be read', true),
+    );
   }
 
   /** Whether names may mean something that no snapshot shows: DDL whose transaction is still open. */

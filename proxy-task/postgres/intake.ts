@@ -12,6 +12,7 @@ import type { JudgedStatement, NameLookup, TextJudgement, Verdict } from '../pip
 import type { Freshness } from './freshness.ts';
 import { Hold, type HeldStatement } from './hold.ts';
 import type { LiveSession } from './live-session.ts';
+import { movesNames } from './names-in-flux.ts';
 import { type Bind, decodeBind, encodeBind, encodeFailingBind, formatAt } from './messages/bind.ts';
 import { encodeFlush, encodeSync } from './messages/bodiless.ts';
 import { decodeClose, decodeDescribe, encodeDescribe } from './messages/describe-close.ts';
@@ -482,6 +483,10 @@ export class Intake {
       if (machine.drained) throw new Error('a name is unconfirmed although nothing is owed');
       return WAIT;
     }
+    if (judgement.kind === 'judged' && judge.view.hidden && runtime.flux.byOthers(this.#session.id)) {
+      const ends = judgement.statements.every(({ reading }) => reading.control.transaction !== undefined);
+      if (!ends) return { kind: 'unjudgeable', reason: 'another session is changing what names mean: send it again when that has ended' };
+    }
     return judgement;
   }
 
@@ -578,6 +583,7 @@ export class Intake {
       ...(approval.id === undefined ? {} : { approval: approval.id }),
       ...(approval.maxRows === undefined ? {} : { maxRows: approval.maxRows }),
     });
+    session.runtime.flux.started(run);
     this.#stales(judged);
     if (!judged.plainRead) this.#durable = true;
     return run;
@@ -638,7 +644,7 @@ export class Intake {
 
   /** What must be read again: after Bind, since planning can run code, and after Execute, whatever was read in between. */
   #stales(judged: JudgedStatement): void {
-    const { stale } = this.#session;
+    const { id, runtime, stale } = this.#session;
     const { control } = judged.reading;
     const undone = stale.touched && control.transaction !== undefined && UNDOES_SETTINGS.has(control.transaction);
     if (control.dirtiesState || judged.facts.opaque || undone) {
@@ -647,6 +653,7 @@ export class Intake {
     }
     if (judged.facts.opaque) stale.names = true;
     if (control.dirtiesCatalog) {
+      if (movesNames(judged.effects)) runtime.flux.begin(id);
       stale.catalog = true;
       stale.unsettled = false;
     }

@@ -271,6 +271,11 @@ export class PostgresSession implements LiveSession {
     for (const timer of this.#timers) timer.cancel();
     this.#controlWatch?.stop();
     this.#intake.withdraw(reason);
+    // What an open transaction changed is undone with it, what was committed is in the next look at the catalog.
+    if (this.runtime.flux.has(this.id)) {
+      const settle = (): void => this.runtime.flux.end(this.id);
+      this.runtime.catalogSource.refresh().then(settle, settle);
+    }
     const unfinished = this.#recordUnfinished();
     const upstream = this.#upstream.socket;
     // A client that leaves lets its statement run, as with PostgreSQL; what the gateway ends, ends on the target too.

@@ -9,6 +9,7 @@ import { safeFunctionsOf } from '../../core/statement/sql/safe-functions.ts';
 import type { Parsed, SqlParser } from '../../core/statement/sql/parse.ts';
 import type { PostgresTarget } from '../../core/target.ts';
 import { masksOf } from '../pipeline/view.ts';
+import { NamesInFlux } from './names-in-flux.ts';
 
 /** Keeps the snapshot of one target's catalog; see `adapters/postgres-catalog-source.ts`. */
 export interface CatalogSource {
@@ -27,6 +28,8 @@ export class TargetRuntime {
   /** Parses long texts off the event loop. */
   readonly parseOffLoop: (text: string) => Promise<Parsed>;
   #bound: { readonly catalog: Catalog; readonly bundle: Bundle; readonly masks: BoundMasks } | undefined;
+  /** Names that sessions are changing. */
+  readonly flux = new NamesInFlux();
   readonly #pinned = new Map<string, PinnedMask>();
   #safe: { readonly catalog: Catalog; readonly isSafe: (oid: Oid) => boolean } | undefined;
   #detectors: { readonly bundle: Bundle; readonly set: DetectorSet } | undefined;

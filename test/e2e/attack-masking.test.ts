@@ -578,6 +578,52 @@ describe('fraud', () => {
   });
 });
 
+describe('names that another session changes', () => {
+  const SWAP = [
+    'ALTER TABLE customers RENAME COLUMN card_number TO between',
+    'ALTER TABLE customers RENAME COLUMN nick TO card_number',
+    'ALTER TABLE customers RENAME COLUMN between TO nick',
+  ];
+
+  async function swap(attacker: Attacker): Promise<void> {
+    for (const sql of SWAP) expect((await attacker.run(sql)).codes, sql).toEqual([]);
+  }
+
+  /** Until nobody changes names any longer, statements are refused. */
+  async function settled(attacker: Attacker, sql: string): Promise<Outcome> {
+    for (let left = 200; ; left -= 1) {
+      const outcome = await attacker.run(sql);
+      if (left === 0 || !(outcome.messages[0] ?? '').includes('another session')) return outcome;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  async function lockAwaited(): Promise<void> {
+    for (let left = 500; left > 0; left -= 1) {
+      const waiting = await bank.postgres.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+      if (waiting.length > 0) return;
+    }
+    throw new Error('nobody waits for a lock');
+  }
+
+  test('a statement that waits for a lock meanwhile shows nothing under the new names, and masks stay with their columns', async () => {
+    const [changing, waiting] = [await fresh('ops'), await fresh('ops')];
+    await changing.run('BEGIN');
+    await changing.run('LOCK TABLE customers');
+    const rows = waiting.run('SELECT upper(nick) FROM customers');
+    await lockAwaited();
+    await swap(changing);
+    expect((await (await fresh('ops')).run('SELECT upper(nick) FROM customers')).codes).toEqual(['ZG014']);
+    await changing.run('COMMIT');
+    expect(await rows).toMatchObject({ codes: ['ZG014'], rows: [] });
+    expect((await settled(waiting, 'SELECT upper(nick) FROM customers')).codes).toEqual(['ZG013']);
+    const { rows: swapped } = await settled(changing, 'SELECT nick, card_number FROM customers WHERE id = 2');
+    expect(swapped).toEqual([['[masked]', '[masked]']]);
+    expectNothingIn(waiting);
+    expectNothingIn(changing);
+  });
+});
+
 test('no masked value is in the evidence, the state, or the log of the gateway', () => {
   const files = filesBelow(bank.gateway.dataDir);
   expect(files.some(({ path }) => path.startsWith(bank.gateway.evidenceDir))).toBe(true);
