@@ -13,7 +13,7 @@ import { measureIdle } from './memory.ts';
 import { page, points, type Results } from './report.ts';
 import { measure, startSubjects } from './subjects.ts';
 
-const FULL = { rounds: 7, transactionsOne: 10_000, transactionsSixteen: 32_000, rows: 1_000_000 };
+const FULL = { rounds: 7, transactionsOne: 6_000, transactionsSixteen: 24_000, rows: 1_000_000 };
 const QUICK = { rounds: 3, transactionsOne: 2_000, transactionsSixteen: 8_000, rows: 300_000 };
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
