@@ -7,6 +7,7 @@
 export type NameChange<Body> =
   | { readonly kind: 'set'; readonly name: string; readonly body: Body; readonly segment: number }
   | { readonly kind: 'delete'; readonly name: string; readonly segment: number }
+  /** The unnamed one stays: DEALLOCATE ALL and DISCARD ALL drop what has a name (prepare.c). */
   | { readonly kind: 'clear'; readonly segment: number };
 
 export type Lookup<Body> =
@@ -26,7 +27,7 @@ export class NameBook<Body> {
   lookup(name: string, segment: number): Lookup<Body> {
     for (let at = this.#pending.length - 1; at >= 0; at -= 1) {
       const change = this.#pending[at];
-      if (change === undefined || (change.kind !== 'clear' && change.name !== name)) continue;
+      if (change === undefined || (change.kind === 'clear' ? name === '' : change.name !== name)) continue;
       if (change.segment !== segment) return UNCONFIRMED;
       if (change.kind === 'set') return { kind: 'known', body: change.body };
       return UNKNOWN;
@@ -52,7 +53,7 @@ export class NameBook<Body> {
         this.#confirmed.delete(change.name);
         return;
       case 'clear':
-        this.#confirmed.clear();
+        this.forget((name) => name === '');
     }
   }
 

@@ -263,6 +263,10 @@ const SCRIPTS: readonly (readonly [name: string, script: readonly Step[]])[] = [
     ],
   ],
   [
+    'the unnamed statement after DEALLOCATE ALL',
+    [at(parse('', 'DEALLOCATE ALL'), bind('', ''), execute(), bind('', ''), execute(), sync()), at(bind('', ''), execute(), sync())],
+  ],
+  [
     'DEALLOCATE ALL',
     [
       at(parse('one', 'SELECT 1'), parse('two', 'SELECT 2'), sync()),
