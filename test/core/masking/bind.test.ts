@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bindMasks, hasRuleMasks, type MaterializedLineage } from '../../../core/masking/bind.ts';
+import { bindMasks, hasRuleMasks, type MaterializedLineage, pinnedMasks } from '../../../core/masking/bind.ts';
 import type { MaskMethod, MaskRule } from '../../../core/masking/rules.ts';
 import type { Catalog } from '../../../core/statement/sql/catalog.ts';
 import { catalogOf, relation, sqlFunction } from './catalogs.ts';
@@ -160,4 +160,25 @@ test('catalog columns that hold data are redacted from the start, where they exi
   expect([...bound.masks.keys()]).toEqual(['5.2']);
   expect(bound.masks.get('5.2')?.method).toEqual({ kind: 'redact' });
   expect(hasRuleMasks(bound.masks)).toBe(false);
+});
+
+test('a column that a foreign key fills from a masked one has its mask', () => {
+  const cards = {
+    ...relation({ oid: 2, name: 'cards', columns: ['id', 'owner'] }),
+    references: [{ columns: [2], relation: 1, referenced: [2] }],
+  };
+  expect(masked([rule('public.customers.ssn')], catalogOf([customers, cards]))).toEqual([
+    'public.cards.owner partial',
+    'public.customers.ssn partial',
+  ]);
+});
+
+test('columns that swap their names keep the masks that they had', () => {
+  const rules = [rule('public.customers.ssn')];
+  const pinned = pinnedMasks(rules, catalogOf([customers]), 'bank');
+  const swapped = relation({ oid: 1, name: 'customers', columns: ['id', 'name', 'ssn'] });
+  const bound = bindMasks(rules, catalogOf([swapped]), 'bank', [], undefined, pinned);
+  expect('masks' in bound ? [...bound.masks.keys()].toSorted() : bound).toEqual(['1.2', '1.3']);
+  const gone = bindMasks([], catalogOf([swapped]), 'bank', [], undefined, pinned);
+  expect(gone).toEqual({ masks: new Map() });
 });

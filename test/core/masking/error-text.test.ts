@@ -86,3 +86,11 @@ test('without masks every text passes the detectors, and the rest stays', () => 
   expect(JSON.stringify([...cleaned])).not.toContain(SECRET);
   expect(cleaned.get('n')).toBe('key');
 });
+
+test('a SQLSTATE that code chose has no room for a value, one that clients act on stays', () => {
+  const told = (code: string, more: Readonly<Record<string, string>>) => maskMessage(fields(code, more), true).get('C');
+  expect(told('77123', { W: 'PL/pgSQL function f()' })).toBe('P0001');
+  expect(told('22A1B', { W: 'PL/pgSQL function f()' })).toBe('22000');
+  expect(told('40001', { W: 'SQL statement' })).toBe('40001');
+  expect(told('23505', { W: 'SQL statement' })).toBe('23505');
+});

@@ -89,3 +89,18 @@ test('cells of another shape are refused', () => {
   expect(() => text([null], 0)).toThrow(/missing/u);
   expect([integers(['{1,2}'], 0), integers(['1 2'], 0), integers([null], 0), integers([''], 0)]).toEqual([[1, 2], [1, 2], [], []]);
 });
+
+test('what a check or a foreign key reads together is told, and where a foreign key takes its values from', () => {
+  const { checkedTogether, references } = build({
+    columns: [
+      ['500', '1', 'a', '25', 'f', ''],
+      ['500', '2', 'b', '25', 'f', ''],
+    ],
+    constraints: [
+      ['700', '500', '0', 'c', '1 2', '0', ' ', ' ', '', '7'],
+      ['701', '500', '0', 'f', '2', '600', 'a', 'a', '3', '7'],
+    ],
+  });
+  expect(checkedTogether).toEqual([[1, 2]]);
+  expect(references).toEqual([{ columns: [2], relation: 600, referenced: [3] }]);
+});
