@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { page, points, type Results } from '../../bench/report.ts';
+import type { Measured } from '../../bench/subjects.ts';
+
+function measured(name: string, rateToPgBouncer: number | undefined, cpuToRelay: number, cpuUs: number): Measured {
+  const exactly = (value: number) => ({ median: value, low: value, high: value });
+  return {
+    name,
+    rate: exactly(1000),
+    cpuUs: exactly(cpuUs),
+    rateToPgBouncer: rateToPgBouncer === undefined ? undefined : exactly(rateToPgBouncer),
+    cpuToRelay: exactly(cpuToRelay),
+  };
+}
+
+function results(cpuToRelay: number, rateToPgBouncer: number | undefined): Results {
+  const all = [measured('relay', undefined, 1, 20), measured('full', rateToPgBouncer, cpuToRelay, 30)];
+  return {
+    rounds: 7,
+    versions: { postgres: '17', pgbench: '17', pgbouncer: rateToPgBouncer === undefined ? undefined : '1' },
+    one: all,
+    sixteen: all,
+    bulk: [...all, measured('+record+mask', rateToPgBouncer, 1, 0.3)],
+    judging: { cachedPerSecond: 1e6, newP50Us: 100 },
+    idle: { baseKiB: 100 * 1024, perConnectionKiB: 20 },
+  };
+}
+
+test('only the ratio of CPU decides the exit status', () => {
+  expect(points(results(1.19, 0.1)).filter(({ decides, met }) => decides && !met)).toEqual([]);
+  expect(points(results(1.21, 2)).filter(({ decides, met }) => decides && !met)).toHaveLength(1);
+});
+
+test('a point that is missed is called so', () => {
+  expect(page(results(1.21, 2))).toContain('1.21 (1.21–1.21) | ≤ 1.2 | ≤ 1 | **missed** |');
+  expect(page(results(1.19, 2))).toContain('1.19 (1.19–1.19) | ≤ 1.2 | ≤ 1 | met |');
+});
+
+test('without PgBouncer there are no ratios to it', () => {
+  expect(points(results(1, undefined)).some(({ name }) => name.includes('PgBouncer'))).toBe(false);
+  expect(page(results(1, undefined))).toContain('no PgBouncer');
+});
