@@ -15,10 +15,10 @@ import { decodeParameterStatus } from './messages/parameter-status.ts';
 import { encodeFailingBind } from './messages/bind.ts';
 import { encodeQuery } from './messages/query.ts';
 import { decodeReadyForQuery } from './messages/ready-for-query.ts';
-import { decodeRowDescription } from './messages/row-description.ts';
+import { type ColumnDescription, decodeRowDescription } from './messages/row-description.ts';
 import { budgetUsedUp, capHit, encodeRefusal, reconnect, type Refusal, unjudgeable } from './refusal.ts';
 import { RowRelease, RowReleases } from './row-release.ts';
-import type { DescribeSubject, StatementRun } from './run.ts';
+import type { DescribeSubject, Prepared, StatementRun } from './run.ts';
 import { ClaimOutcomes } from './claim-outcomes.ts';
 import { PINNED_PARAMETERS } from './upstream.ts';
 
@@ -218,8 +218,8 @@ export class Delivery {
   }
 
   #described(subject: DescribeSubject, statement: boolean, rows: boolean, buffer: Buffer, start: number, end: number): void {
-    const columns = rows ? decodeRowDescription(buffer, start, end) : [];
     const { run, prepared } = subject;
+    const columns = rows ? described(prepared, buffer, start, end) : [];
     if (prepared !== undefined) prepared.columns = columns;
     if (run !== undefined && !statement) run.columns = columns;
   }
@@ -412,6 +412,15 @@ export class Delivery {
         if (!this.#spoiled) toClient.add(buffer, from, end);
     }
   }
+}
+
+/** Clients have every execution described anew; the same bytes mean the same. */
+function described(prepared: Prepared | undefined, buffer: Buffer, start: number, end: number): readonly ColumnDescription[] {
+  const known = prepared?.described;
+  if (known !== undefined && known.bytes.compare(buffer, start, end) === 0) return known.columns;
+  const columns = decodeRowDescription(buffer, start, end);
+  if (prepared !== undefined) prepared.described = { bytes: Buffer.from(buffer.subarray(start, end)), columns };
+  return columns;
 }
 
 const NAMES_CHANGED = 'names changed their meaning while it was on its way: send it again';

@@ -578,10 +578,10 @@ export class Intake {
       judged,
       view: session.judge.view,
       startedUs: clock.monoUs(),
-      ...(prepared === undefined ? {} : { prepared }),
-      ...(resultFormats === undefined ? {} : { resultFormats }),
-      ...(approval.id === undefined ? {} : { approval: approval.id }),
-      ...(approval.maxRows === undefined ? {} : { maxRows: approval.maxRows }),
+      prepared,
+      resultFormats,
+      approval: approval.id,
+      maxRows: approval.maxRows,
     });
     session.runtime.flux.started(run);
     this.#stales(judged);
@@ -835,7 +835,28 @@ function boundParameters(bind: Bind, prepared: Prepared, buffer: Buffer): HeldSt
 }
 
 function bothChanges(left: BookChange, right: BookChange): BookChange {
-  return { confirm: () => (left.confirm(), right.confirm()), drop: () => (left.drop(), right.drop()) };
+  return new BothChanges(left, right);
+}
+
+/** A class as `bookChange` makes one, and for the same reason. */
+class BothChanges implements BookChange {
+  readonly #left: BookChange;
+  readonly #right: BookChange;
+
+  constructor(left: BookChange, right: BookChange) {
+    this.#left = left;
+    this.#right = right;
+  }
+
+  confirm(): void {
+    this.#left.confirm();
+    this.#right.confirm();
+  }
+
+  drop(): void {
+    this.#left.drop();
+    this.#right.drop();
+  }
 }
 
 export function withFormats(columns: readonly ColumnDescription[], formats: readonly (0 | 1)[]): readonly ColumnDescription[] {

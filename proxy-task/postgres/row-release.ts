@@ -44,7 +44,7 @@ export class RowRelease {
   private constructor(masker: RowMasker | undefined, copy: CopyMasker | undefined, masked: readonly string[]) {
     this.#masker = masker;
     this.#copy = copy;
-    this.masked = masked;
+    this.masked = Object.freeze(masked);
   }
 
   /** For DataRow messages. Throws LineageMismatch. */
