@@ -355,7 +355,8 @@ export class PostgresSession implements LiveSession {
     this.#inTargetChunk = false;
     if (this.#ended) return;
     this.flushToClient();
-    if (end - start < SMALL_READ_BYTES && this.#delivery.flowing) this.#gather();
+    // Only where a read takes all that has come: TLS passes one record of the target after the other.
+    if (buffer === this.#options.sharedBuffer && end - start < SMALL_READ_BYTES && this.#delivery.flowing) this.#gather();
     if (this.#intake.waiting) this.wake();
     else this.#sendIntents();
     if (this.#clientGone && this.machine.drained) this.end(undefined, 'the client went away', true);
