@@ -145,15 +145,15 @@ export class StatementJudge {
       if (execute !== undefined) {
         const found = names.prepared(execute.name);
         if (found.kind === 'unconfirmed') return found;
-        if (found.kind === 'known') {
-          bodyText = found.body.text;
-          if (!found.body.fromSql && !this.#isPlannable(bodyText)) {
-            return { kind: 'unjudgeable', reason: 'EXECUTE runs only what SQL PREPARE could hold: send the statement itself' };
-          }
-          const judged = this.judgePrepared(found.body, inTransaction, unsettled, names);
-          if (judged.kind !== 'judged') return judged;
-          body = judged.statements[0];
+        // Code that cannot be read may have prepared it on this connection: the target could know a name that we do not.
+        if (found.kind === 'unknown') return { kind: 'unjudgeable', reason: `no prepared statement "${execute.name}" is known` };
+        bodyText = found.body.text;
+        if (!found.body.fromSql && !this.#isPlannable(bodyText)) {
+          return { kind: 'unjudgeable', reason: 'EXECUTE runs only what SQL PREPARE could hold: send the statement itself' };
         }
+        const judged = this.judgePrepared(found.body, inTransaction, unsettled, names);
+        if (judged.kind !== 'judged') return judged;
+        body = judged.statements[0];
       }
       statements.push(this.#decide(statement, inTransaction, unsettled, names, body, bodyText));
     }

@@ -128,6 +128,8 @@ const FORBIDDEN = [
   `SELECT 1 INTO made`,
   `CREATE TABLE made AS SELECT 1`,
   `SELECT * INTO TEMP made FROM readable`,
+  'EXECUTE never_seen',
+  'EXPLAIN ANALYZE EXECUTE never_seen',
   `DELETE FROM victims`,
   `/* a */ DELETE FROM victims -- b`,
   `DELETE/**/FROM/* /* nested */ */victims`,
