@@ -56,7 +56,8 @@ export type JudgedStatement = {
 
 export type TextJudgement =
   | { readonly kind: 'judged'; readonly statements: readonly JudgedStatement[]; readonly verdict: Verdict }
-  | { readonly kind: 'unjudgeable'; readonly reason: string; readonly atByte?: number }
+  /** `missing`: only because it EXECUTEs a prepared statement of this name, which nobody prepared. */
+  | { readonly kind: 'unjudgeable'; readonly reason: string; readonly atByte?: number; readonly missing?: string }
   /** The name of a prepared statement in it is not confirmed yet: ask again when the target has answered. */
   | { readonly kind: 'unconfirmed' };
 
@@ -146,7 +147,9 @@ export class StatementJudge {
         const found = names.prepared(execute.name);
         if (found.kind === 'unconfirmed') return found;
         // Code that cannot be read may have prepared it on this connection: the target could know a name that we do not.
-        if (found.kind === 'unknown') return { kind: 'unjudgeable', reason: `no prepared statement "${execute.name}" is known` };
+        if (found.kind === 'unknown') {
+          return { kind: 'unjudgeable', reason: `no prepared statement "${execute.name}" is known`, missing: execute.name };
+        }
         bodyText = found.body.text;
         if (!found.body.fromSql && !this.#isPlannable(bodyText)) {
           return { kind: 'unjudgeable', reason: 'EXECUTE runs only what SQL PREPARE could hold: send the statement itself' };

@@ -217,7 +217,7 @@ export class Intake {
     if (judgement === WAIT) return false;
     if (judgement.kind === 'unjudgeable') {
       this.#record.unjudged(sql, 'simple', judgement.reason);
-      return this.#refuseSimple(unjudgeable(judgement.reason, judgement.atByte));
+      return this.#refuseSimple(notJudged(judgement));
     }
     if (this.#cursorMoved(judgement.statements)) return this.#refuseSimple(unjudgeable(CURSOR_MOVED));
     const approval = this.#settle(judgement, sql, undefined, []);
@@ -282,7 +282,7 @@ export class Intake {
     if (judgement === WAIT) return false;
     if (judgement.kind === 'unjudgeable') {
       this.#record.unjudged(parse.sql, 'extended', judgement.reason);
-      return this.#refuseExtended(unjudgeable(judgement.reason, judgement.atByte));
+      return this.#refuseExtended(notJudged(judgement));
     }
     const refusal = refusalOf(judgement.verdict);
     if (refusal !== undefined) {
@@ -317,7 +317,7 @@ export class Intake {
     const prepared = found.body;
     const judgement = this.#judge(prepared.text, prepared.fromSql);
     if (judgement === WAIT) return false;
-    if (judgement.kind === 'unjudgeable') return this.#refuseExtended(unjudgeable(judgement.reason, judgement.atByte));
+    if (judgement.kind === 'unjudgeable') return this.#refuseExtended(notJudged(judgement));
     const judged = judgement.statements[0];
     if (judgement.statements.length > 1) return this.#refuseExtended(unjudgeable('a prepared statement holds one command'));
     if (this.#cursorMoved(judgement.statements)) return this.#refuseExtended(unjudgeable(CURSOR_MOVED));
@@ -732,6 +732,11 @@ export class Intake {
 /** Functions look names up when they run, not when they are judged. */
 function runsCode(judged: JudgedStatement): boolean {
   return judged.facts.opaque || judged.effects.some(({ resource }) => resource.type === 'Function');
+}
+
+/** In PostgreSQL's own words where a name is missing: drivers prepare again when they read them. */
+function notJudged({ reason, atByte, missing }: TextJudgement & { kind: 'unjudgeable' }): Refusal {
+  return missing === undefined ? unjudgeable(reason, atByte) : noSuchName('statement', missing);
 }
 
 /** SET LOCAL ends with its transaction; SET too, when that is rolled back. */

@@ -216,10 +216,11 @@ describe('what runs is what was judged', () => {
 
   test('a prepared statement that executes itself is refused, and the session lives on', async () => {
     const client = await twin.through();
-    client.send(parse('one', 'EXECUTE two'), parse('two', 'EXECUTE one'), bind('', 'one'), execute(), sync());
+    await client.exchange([parse('two', 'SELECT 1'), parse('one', 'EXECUTE two'), wire.closeStatement('two'), sync()]);
+    client.send(parse('two', 'EXECUTE one'), bind('', 'two'), execute(), sync());
     expect(firstError(await client.until('Z'))).toBe('ERROR ZG014');
     client.send(query('EXECUTE one'));
-    expect(firstError(await client.until('Z'))).toBe('ERROR ZG014');
+    expect(firstError(await client.until('Z'))).toMatch(/^ERROR (?:ZG014|26000)$/);
     expect((await client.exchange([query('SELECT 5')])).join(' ')).toContain('D 5');
     client.destroy();
   });

@@ -176,3 +176,24 @@ describe('names', () => {
     expect(book.lookup('a', 2)).toEqual({ kind: 'unknown' });
   });
 });
+
+describe('before ReadyForQuery says so', () => {
+  test('what succeeds in a failed transaction has ended it', () => {
+    const r = run(true);
+    const m = machine(query(run()), execute(r));
+    m.receive(code('E'));
+    m.receive(code('Z'), 'E');
+    expect(m.status).toBe('E');
+    m.receive(code('C'));
+    expect(m.status).toBe('T');
+  });
+
+  test('clearing all names leaves the unnamed one, now and once it is confirmed', () => {
+    const book = new NameBook<string>();
+    for (const name of ['', 'named']) book.confirm(book.propose({ kind: 'set', name, body: `body of ${name}`, segment: 0 }));
+    const cleared = book.propose({ kind: 'clear', segment: 0 });
+    expect([book.lookup('', 0).kind, book.lookup('named', 0).kind]).toEqual(['known', 'unknown']);
+    book.confirm(cleared);
+    expect([book.lookup('', 1).kind, book.lookup('named', 1).kind]).toEqual(['known', 'unknown']);
+  });
+});
