@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { startDatabase } from './database.ts';
 import { targetOf } from './gateway.ts';
@@ -25,6 +26,7 @@ async function run(size: typeof FULL, quick: boolean): Promise<number> {
     console.error('pgbench is missing: install PostgreSQL with its client programs (Debian: postgresql-15 or postgresql-contrib)');
     return 2;
   }
+  const [loadBefore = Number.NaN] = loadavg();
   console.error('starting PostgreSQL, PgBouncer, the relay and the gateway …');
   const postgres = await startDatabase(size.rows);
   try {
@@ -46,7 +48,7 @@ async function run(size: typeof FULL, quick: boolean): Promise<number> {
       const judging = await measureJudging(gateway.configDir, targetOf('full'), { BENCH_PASSWORD: postgres.password });
       const [{ server_version: version = '' } = {}] = await postgres.query('SHOW server_version');
       const versions = { postgres: String(version), pgbench, pgbouncer: subjects.pgbouncer };
-      const results: Results = { rounds: size.rounds, versions, one, sixteen, bulk, judging, idle };
+      const results: Results = { rounds: size.rounds, loadBefore, versions, one, sixteen, bulk, judging, idle };
       console.log(page(results));
       if (!quick) writeFileSync(new URL('../docs/benchmarks.md', import.meta.url), page(results));
       return points(results).some(({ decides, met }) => decides && !met) ? 1 : 0;

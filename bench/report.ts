@@ -6,6 +6,8 @@ import type { Spread } from './statistics.ts';
 
 export type Results = {
   readonly rounds: number;
+  /** Processes that wanted a core before the benchmark began. */
+  readonly loadBefore: number;
   readonly versions: { readonly postgres: string; readonly pgbench: string; readonly pgbouncer: string | undefined };
   readonly one: readonly Measured[];
   readonly sixteen: readonly Measured[];
@@ -53,7 +55,7 @@ export function points(results: Results): Point[] {
 
 /** docs/benchmarks.md. */
 export function page(results: Results): string {
-  const { versions, rounds } = results;
+  const { versions, rounds, loadBefore } = results;
   const [cpu] = cpus();
   return `# Benchmarks
 
@@ -61,11 +63,12 @@ Made by \`npm run bench\`: PostgreSQL ${versions.postgres}, pgbench ${versions.p
     versions.pgbouncer === undefined ? 'no PgBouncer' : `PgBouncer ${versions.pgbouncer} in session mode`
   }, Node ${process.versions.node}, ${cpus().length} cores (${cpu?.model.trim() ?? 'unknown'}), everything on the same machine, load generator
 included. ${rounds} rounds in random order; each value is the median of its rounds, with the smallest and the largest. Ratios are taken within a
-round. Absolute times do not hold from run to run, and rates depend on what else the machine does: CPU per unit of work is the steadiest.
+round. The machine's load average was ${loadBefore.toFixed(1)} before the run began: above a tenth or so, it was not idle. Absolute times do not hold from run to run, and rates depend on what else the machine does: CPU per unit of work is the steadiest.
 
 *relay* is \`a.pipe(b).pipe(a)\` in Node. *judged*: every statement is judged and recorded before it is sent, its rows are counted and hashed.
 *+record* keeps the rows, *+mask* masks two of six columns (and the only column of \`pgbench -S\`), *+detect* runs all eight detectors over
-all other text; *full* does all of it.
+all other text; *full* does all of it. In the large result the columns that *full* masks hold a match each, so that *+detect* alone replaces two
+in every row: its worst case.
 
 ## Goals
 

@@ -17,6 +17,7 @@ function results(cpuToRelay: number, rateToPgBouncer: number | undefined): Resul
   const all = [measured('relay', undefined, 1, 20), measured('full', rateToPgBouncer, cpuToRelay, 30)];
   return {
     rounds: 7,
+    loadBefore: 0,
     versions: { postgres: '17', pgbench: '17', pgbouncer: rateToPgBouncer === undefined ? undefined : '1' },
     one: all,
     sixteen: all,
