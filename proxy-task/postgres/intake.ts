@@ -3,16 +3,13 @@
  * leaves the connection as PostgreSQL itself would leave it (design §5). A message that must wait (for a reading, for
  * people) stops all that follow it; it is looked at again from the start when something has happened.
  */
-import type { ApprovalDemand } from '../../core/decision.ts';
-import { looksLikeMask } from '../../core/masking/looks-like-mask.ts';
-import type { Parsed } from '../../core/statement/sql/parse.ts';
 import { namesAlike } from '../../core/statement/sql/session-state.ts';
 import { valuesRunCode } from '../../core/statement/sql/type-names.ts';
-import type { JudgedStatement, NameLookup, TextJudgement, Verdict } from '../pipeline/authorize.ts';
+import type { JudgedStatement, TextJudgement } from '../pipeline/authorize.ts';
 import type { Freshness } from './freshness.ts';
-import { Hold, type HeldStatement } from './hold.ts';
+import { Clearance, WAIT, type Cleared, type Memo } from './clearance.ts';
+import type { Hold, HeldStatement } from './hold.ts';
 import type { LiveSession } from './live-session.ts';
-import { movesNames } from './names-in-flux.ts';
 import { type Bind, decodeBind, encodeBind, encodeFailingBind, formatAt } from './messages/bind.ts';
 import { encodeFlush, encodeSync } from './messages/bodiless.ts';
 import { decodeClose, decodeDescribe, encodeDescribe } from './messages/describe-close.ts';
@@ -23,37 +20,21 @@ import { decodeQuery, encodeQuery } from './messages/query.ts';
 import { encodeReadyForQuery } from './messages/ready-for-query.ts';
 import type { ColumnDescription } from './messages/row-description.ts';
 import { HEADER_BYTES } from './frames.ts';
-import {
-  blockedByPolicy,
-  budgetUsedUp,
-  encodeRefusal,
-  maskedUse,
-  noSuchName,
-  protocolViolation,
-  unjudgeable,
-  type Refusal,
-} from './refusal.ts';
+import { encodeRefusal, noSuchName, protocolViolation, unjudgeable, type Refusal } from './refusal.ts';
+import { bothChanges, endsTransactionEarly, FETCHES, RunChanges, runsCode } from './run-changes.ts';
 import { type Prepared, StatementRun } from './run.ts';
 import { bookChange, type BookChange } from './session-machine.ts';
 import { StatementRecord } from './statement-record.ts';
-
-/** A text longer than this is parsed off the event loop (performance.md: 8 ms of blocking for 100 KB). */
-const LONG_TEXT = 8 * 1024;
-
-/** What a message that waits has already found out or started. */
-type Memo = { parsed?: Parsed; parsing?: boolean; hold?: Hold; spent?: boolean };
-
-/** Free to go: with the approval that it used up, and the cap that this put on it. */
-type Cleared = { readonly id?: string; readonly maxRows?: number };
+import { notJudged, refusalOf } from './verdict-refusal.ts';
 
 type Held = { readonly type: number; readonly buffer: Buffer; readonly start: number; readonly end: number; readonly tooLong: boolean };
-
-const WAIT = Symbol('wait');
 
 export class Intake {
   readonly #session: LiveSession;
   readonly #freshness: Freshness;
   readonly #record: StatementRecord;
+  readonly #clearance: Clearance;
+  readonly #changes: RunChanges;
   #held: Held | undefined;
   #memo: Memo = {};
   #durable = false;
@@ -65,12 +46,12 @@ export class Intake {
 
   /** What was executed in the implicit transaction `segment`. */
   #executed = { segment: -1, runs: 0, writes: false, rows: false };
-  readonly #onClaimed: (approvalId: string) => void;
 
   /** `onClaimed` is told of each approval whose statement is about to be sent. */
   constructor(session: LiveSession, freshness: Freshness, onClaimed: (approvalId: string) => void) {
     this.#session = session;
-    this.#onClaimed = onClaimed;
+    this.#clearance = new Clearance(session, freshness, onClaimed);
+    this.#changes = new RunChanges(session);
     this.#freshness = freshness;
     this.#record = new StatementRecord(session);
   }
@@ -158,7 +139,7 @@ export class Intake {
           if (this.#mayBeUndone() && !this.#freshness.drained()) return false;
           machine.synced();
           machine.sent({ kind: 'sync', own: false });
-          this.#transactionMayEnd();
+          this.#changes.transactionMayEnd();
           toTarget.add(buffer, start - HEADER_BYTES, end);
           return true;
         case TYPE.copyData:
@@ -213,14 +194,14 @@ export class Intake {
   #query(buffer: Buffer, start: number, end: number): boolean {
     const { machine, toTarget, portals, statements } = this.#session;
     const { sql } = decodeQuery(buffer, start, end);
-    const judgement = this.#judge(sql);
+    const judgement = this.#clearance.judge(this.#memo, sql);
     if (judgement === WAIT) return false;
     if (judgement.kind === 'unjudgeable') {
       this.#record.unjudged(sql, 'simple', judgement.reason);
       return this.#refuseSimple(notJudged(judgement));
     }
-    if (this.#cursorMoved(judgement.statements)) return this.#refuseSimple(unjudgeable(CURSOR_MOVED));
-    const approval = this.#settle(judgement, sql, undefined, []);
+    if (this.#changes.cursorMoved(judgement.statements)) return this.#refuseSimple(unjudgeable(CURSOR_MOVED));
+    const approval = this.#clearance.settle(this.#memo, judgement, sql, undefined, []);
     if (approval === WAIT) return false;
     if ('refusal' in approval) {
       this.#record.refused(judgement.statements, sql, 'simple', approval.refusal);
@@ -252,7 +233,7 @@ export class Intake {
       return true;
     }
     machine.sent({ kind: 'query', runs, at: 0, failed: false, change });
-    if (machine.status === 'I') this.#transactionMayEnd();
+    if (machine.status === 'I') this.#changes.transactionMayEnd();
     if (setting === undefined) toTarget.add(buffer, start - HEADER_BYTES, end);
     else toTarget.addMessage(encodeQuery(withheldSetting(setting.name)));
     return true;
@@ -278,7 +259,7 @@ export class Intake {
   #parse(buffer: Buffer, start: number, end: number): boolean {
     const { machine, statements, toTarget } = this.#session;
     const parse = decodeParse(buffer, start, end);
-    const judgement = this.#judge(parse.sql);
+    const judgement = this.#clearance.judge(this.#memo, parse.sql);
     if (judgement === WAIT) return false;
     if (judgement.kind === 'unjudgeable') {
       this.#record.unjudged(parse.sql, 'extended', judgement.reason);
@@ -315,14 +296,14 @@ export class Intake {
     if (found.kind === 'unconfirmed') return false;
     if (found.kind === 'unknown') return this.#refuseExtended(noSuchName('statement', bind.statement));
     const prepared = found.body;
-    const judgement = this.#judge(prepared.text, prepared.fromSql);
+    const judgement = this.#clearance.judge(this.#memo, prepared.text, prepared.fromSql);
     if (judgement === WAIT) return false;
     if (judgement.kind === 'unjudgeable') return this.#refuseExtended(notJudged(judgement));
     const judged = judgement.statements[0];
     if (judgement.statements.length > 1) return this.#refuseExtended(unjudgeable('a prepared statement holds one command'));
-    if (this.#cursorMoved(judgement.statements)) return this.#refuseExtended(unjudgeable(CURSOR_MOVED));
+    if (this.#changes.cursorMoved(judgement.statements)) return this.#refuseExtended(unjudgeable(CURSOR_MOVED));
     const parameters = boundParameters(bind, prepared, buffer);
-    const approval = this.#settle(judgement, prepared.text, judged, parameters);
+    const approval = this.#clearance.settle(this.#memo, judgement, prepared.text, judged, parameters);
     if (approval === WAIT) return false;
     if ('refusal' in approval) {
       this.#record.refused(judgement.statements, prepared.text, 'extended', approval.refusal);
@@ -373,7 +354,7 @@ export class Intake {
     const fetches = FETCHES.has(run.judged.reading.kind);
     if (fetches || runsCode(run.judged)) {
       if (!this.#freshness.ensure()) return false;
-      if (this.#cursorMoved([run.judged])) return this.#refuseExtended(unjudgeable(CURSOR_MOVED));
+      if (this.#changes.cursorMoved([run.judged])) return this.#refuseExtended(unjudgeable(CURSOR_MOVED));
       if (!fetches && !namesAlike(run.view.state, this.#session.judge.view.state)) {
         return this.#refuseExtended(unjudgeable('names mean something else than when it was bound: bind it again'));
       }
@@ -460,114 +441,6 @@ export class Intake {
     return false;
   }
 
-  /** Judges a text, once all it rests on is fresh. */
-  #judge(sql: string, fromSql = false): (TextJudgement & { kind: 'judged' | 'unjudgeable' }) | typeof WAIT {
-    const { runtime, judge, machine } = this.#session;
-    if (sql.length > LONG_TEXT && this.#memo.parsed === undefined) {
-      const memo = this.#memo;
-      if (memo.parsing !== true) {
-        memo.parsing = true;
-        void runtime.parseOffLoop(sql).then((parsed) => {
-          memo.parsed = parsed;
-          this.#session.wake();
-        });
-      }
-      return WAIT;
-    }
-    if (!this.#freshness.ensure()) return WAIT;
-    if (!this.#statusKnown()) return WAIT;
-    const inTransaction = machine.status !== 'I' || machine.open;
-    const judgement = judge.judgePrepared({ text: sql, fromSql }, inTransaction, this.#freshness.unsettled, this.#names, this.#memo.parsed);
-    if (judgement.kind === 'unconfirmed') {
-      // Someone else's change of a name is on its way: its answer wakes us.
-      if (machine.drained) throw new Error('a name is unconfirmed although nothing is owed');
-      return WAIT;
-    }
-    if (judgement.kind === 'judged' && judge.view.hidden && runtime.flux.byOthers(this.#session.id)) {
-      const ends = judgement.statements.every(({ reading }) => reading.control.transaction !== undefined);
-      if (!ends) return { kind: 'unjudgeable', reason: 'another session is changing what names mean: send it again when that has ended' };
-    }
-    return judgement;
-  }
-
-  /** Whether the transaction status that the target will have when this message arrives is known. */
-  #statusKnown(): boolean {
-    const { machine } = this.#session;
-    if (!machine.transactionPending) return true;
-    return this.#freshness.drained();
-  }
-
-  readonly #names: NameLookup = {
-    prepared: (name) => {
-      const { statements, machine } = this.#session;
-      return statements.lookup(name, machine.segment);
-    },
-    cursor: (name) => {
-      const { cursors, machine } = this.#session;
-      const found = cursors.lookup(name, machine.segment);
-      return found.kind === 'known' && this.#freshness.isCurrent(found.body.view) ? found.body.output : undefined;
-    },
-  };
-
-  /** The verdict's consequence: go on (with the approval that was used up), wait, or refuse. */
-  #settle(
-    judgement: TextJudgement & { kind: 'judged' },
-    sql: string,
-    judged: JudgedStatement | undefined,
-    parameters: HeldStatement['parameters'],
-  ): Cleared | { readonly refusal: Refusal } | typeof WAIT {
-    const session = this.#session;
-    const { verdict } = judgement;
-    const refusal = refusalOf(verdict) ?? this.#overBudget(judgement) ?? maskedParameter(judged, parameters);
-    if (refusal !== undefined) {
-      this.#memo.hold?.withdraw('it may no longer run');
-      return { refusal };
-    }
-    if (verdict.kind !== 'approve') {
-      this.#memo.hold?.withdraw('it no longer needs an approval');
-      return {};
-    }
-    if (session.settingsPending > 0 && !this.#freshness.drained()) return WAIT;
-    const statement: HeldStatement = {
-      sql,
-      judgement,
-      verdict,
-      parameters,
-      inTransaction: session.machine.status !== 'I' || session.machine.open,
-    };
-    const hold = (this.#memo.hold ??= new Hold(session, statement));
-    const status = hold.advance(statement);
-    switch (status.kind) {
-      case 'waiting':
-        // What came before it must reach the client while this one waits.
-        this.#freshness.drained();
-        return WAIT;
-      case 'refused':
-        return { refusal: status.refusal };
-      case 'claimed':
-        // Whatever the target says from here on about a transaction's end is about this one's.
-        if (!this.#freshness.drained()) return WAIT;
-        this.#onClaimed(status.approvalId);
-        return { id: status.approvalId, ...(verdict.demand.maxRows === undefined ? {} : { maxRows: verdict.demand.maxRows }) };
-    }
-  }
-
-  #overBudget(judgement: TextJudgement & { kind: 'judged' }): Refusal | undefined {
-    const { budgets } = this.#session;
-    if (this.#memo.spent === true) return undefined;
-    this.#memo.spent = true;
-    for (const [measure, amount] of [
-      ['statements', judgement.statements.length],
-      ['lookups', judgement.statements.reduce((sum, statement) => sum + statement.lookups, 0)],
-    ] as const) {
-      if (amount === 0) continue;
-      const spent = budgets.spend(measure, amount);
-      if (!spent.ok)
-        return budgetUsedUp({ measure, limit: spent.limit, used: spent.used, renewsAt: new Date(spent.renewsAtMs).toISOString() });
-    }
-    return undefined;
-  }
-
   /** Registers what the statement's success will change, and what must be read again after it. */
   #start(judged: JudgedStatement, approval: Cleared, prepared?: Prepared, resultFormats?: readonly (0 | 1)[]): StatementRun {
     const session = this.#session;
@@ -584,97 +457,14 @@ export class Intake {
       maxRows: approval.maxRows,
     });
     session.runtime.flux.started(run);
-    this.#stales(judged);
+    this.#changes.dirty(judged);
     if (!judged.plainRead) this.#durable = true;
     return run;
   }
 
-  /** Names and settings that the run's success will change: pending from when it is sent to be executed. */
   #propose(run: StatementRun): void {
-    const { machine, statements, cursors, settings } = this.#session;
-    const session = this.#session;
-    const { judged } = run;
-    const { control } = judged.reading;
-    const segment = machine.segment;
-    if (control.prepare !== undefined) {
-      const body: Prepared = { text: control.prepare.bodyText, fromSql: true, parameterTypes: [], source: control.prepare.bodyText };
-      run.changes.push(bookChange(statements, statements.propose({ kind: 'set', name: control.prepare.name, body, segment })));
-    }
-    if (control.deallocate !== undefined) {
-      const { name } = control.deallocate;
-      const change = name === 'all' ? ({ kind: 'clear', segment } as const) : ({ kind: 'delete', name, segment } as const);
-      run.changes.push(bookChange(statements, statements.propose(change)));
-    }
-    if (control.declareCursor !== undefined) {
-      const { name, hold } = control.declareCursor;
-      run.changes.push(
-        bookChange(
-          cursors,
-          cursors.propose({
-            kind: 'set',
-            name,
-            body: { output: judged.output, hold, view: run.view, runsCode: runsCode(judged), moved: false },
-            segment,
-          }),
-        ),
-      );
-    }
-    run.changes.push(...this.#closings(control, segment));
-    if (control.gatewaySetting !== undefined) {
-      const { name, value } = control.gatewaySetting;
-      session.settingsPending += 1;
-      let open = true;
-      const settle = () => {
-        if (open) session.settingsPending -= 1;
-        open = false;
-      };
-      run.changes.push({
-        confirm: () => {
-          settle();
-          if (name === 'sallyport.reason') settings.reason = value;
-          else if (name === 'sallyport.approval') settings.approval = value === 'failfast' ? 'failfast' : 'wait';
-          else settings.approvalId = value;
-        },
-        drop: settle,
-      });
-    }
-    if (control.copy?.direction === 'in') this.#copyAwaited = run;
-    this.#stales(judged);
-  }
-
-  /** What must be read again: after Bind, since planning can run code, and after Execute, whatever was read in between. */
-  #stales(judged: JudgedStatement): void {
-    const { id, runtime, stale } = this.#session;
-    const { control } = judged.reading;
-    const undone = stale.touched && control.transaction !== undefined && UNDOES_SETTINGS.has(control.transaction);
-    if (control.dirtiesState || judged.facts.opaque || undone) {
-      stale.state = true;
-      stale.touched = true;
-    }
-    if (judged.facts.opaque) stale.names = true;
-    if (control.dirtiesCatalog) {
-      if (movesNames(judged.effects)) runtime.flux.begin(id);
-      stale.catalog = true;
-      stale.unsettled = false;
-    }
-  }
-
-  /**
-   * Cursors and portals share their names: after CLOSE, and after code that may have closed any and opened others in their
-   * place, what was judged under a name no longer says what its rows are.
-   */
-  #closings(control: JudgedStatement['reading']['control'], segment: number): BookChange[] {
-    const { cursors, portals } = this.#session;
-    const name = control.callsOpaque === true ? 'all' : control.closeCursor?.name;
-    if (name === undefined) return [];
-    const change = name === 'all' ? ({ kind: 'clear', segment } as const) : ({ kind: 'delete', name, segment } as const);
-    return [bookChange(cursors, cursors.propose(change)), bookChange(portals, portals.propose({ ...change }))];
-  }
-
-  /** Whether a FETCH or MOVE may run a cursor's functions under other names than it was judged with. */
-  #cursorMoved(statements: readonly JudgedStatement[]): boolean {
-    if (!statements.some(({ reading }) => FETCHES.has(reading.kind))) return false;
-    return [...this.#session.cursors.confirmed().values()].some((cursor) => cursor.runsCode && cursor.moved);
+    this.#changes.propose(run);
+    if (run.judged.reading.control.copy?.direction === 'in') this.#copyAwaited = run;
   }
 
   #noteExecuted({ judged }: StatementRun): void {
@@ -695,12 +485,6 @@ export class Intake {
     return segment === machine.segment && machine.status === 'I' && runs > 1 && writes && rows;
   }
 
-  /** An implicit transaction ends with what was just sent, and with it what was set in it. */
-  #transactionMayEnd(): void {
-    const { stale } = this.#session;
-    if (stale.touched) stale.state = true;
-  }
-
   #refuseSimple(refusal: Refusal): boolean {
     const { machine, toClient, toTarget } = this.#session;
     if (machine.drained && !machine.open && machine.status === 'I') {
@@ -712,7 +496,7 @@ export class Intake {
     // Something is open: a query that cannot succeed makes the target itself roll it back and say where it stands.
     toTarget.addMessage(encodeQuery(FAILING_QUERY));
     machine.sent({ kind: 'refusedQuery', refusal, failed: false });
-    this.#transactionMayEnd();
+    this.#changes.transactionMayEnd();
     return true;
   }
 
@@ -729,28 +513,7 @@ export class Intake {
   }
 }
 
-/** Functions look names up when they run, not when they are judged. */
-function runsCode(judged: JudgedStatement): boolean {
-  return judged.facts.opaque || judged.effects.some(({ resource }) => resource.type === 'Function');
-}
-
-/** In PostgreSQL's own words where a name is missing: drivers prepare again when they read them. */
-function notJudged({ reason, atByte, missing }: TextJudgement & { kind: 'unjudgeable' }): Refusal {
-  return missing === undefined ? unjudgeable(reason, atByte) : noSuchName('statement', missing);
-}
-
-/** SET LOCAL ends with its transaction; SET too, when that is rolled back. */
-const UNDOES_SETTINGS: ReadonlySet<string> = new Set(['commit', 'rollback', 'rollbackTo', 'prepareTransaction']);
-
-/** Whether something other than transaction control follows the end of a transaction in one text, all of which is judged beforehand. */
-function endsTransactionEarly(judgement: TextJudgement & { kind: 'judged' }): boolean {
-  const kinds = judgement.statements.map(({ reading }) => reading.control.transaction);
-  const end = kinds.findIndex((kind) => kind !== undefined && UNDOES_SETTINGS.has(kind));
-  return end >= 0 && kinds.slice(end).includes(undefined);
-}
-
 const NOTHING = Buffer.alloc(0);
-const FETCHES: ReadonlySet<string> = new Set(['fetch', 'move']);
 const CURSOR_MOVED = 'names mean something else than when the cursor was declared: declare it again';
 
 /** No grammar reads this, so that it fails in every state and does nothing in any. */
@@ -797,71 +560,12 @@ const TYPE = {
   terminate: 0x58,
 } as const;
 
-export function refusalOf(verdict: Verdict): Refusal | undefined {
-  switch (verdict.kind) {
-    case 'permit':
-    case 'approve':
-      return undefined;
-    case 'block':
-      return blockedByPolicy(verdict.reason, verdict.policies);
-    case 'misuse': {
-      const first = verdict.uses[0];
-      return first === undefined
-        ? unjudgeable(verdict.reason)
-        : maskedUse({ column: first.columnName, use: first.use, allowed: first.allowed });
-    }
-    case 'unjudgeable':
-      return unjudgeable(verdict.reason, verdict.atByte);
-  }
-}
-
-/** A bound value that looks like one of our masks, on its way into the column that the mask came from. */
-function maskedParameter(judged: JudgedStatement | undefined, parameters: HeldStatement['parameters']): Refusal | undefined {
-  for (const write of judged?.writes ?? []) {
-    if (write.parameter === undefined) continue;
-    const value = parameters[write.parameter - 1]?.value;
-    if (value !== null && value !== undefined && looksLikeMask(Buffer.from(value).toString('utf8'))) {
-      return maskedUse({
-        column: write.columnName,
-        use: 'a write of a value that is itself a mask',
-        allowed: 'leaving the column out of the statement',
-      });
-    }
-  }
-  return undefined;
-}
-
 function boundParameters(bind: Bind, prepared: Prepared, buffer: Buffer): HeldStatement['parameters'] {
   return bind.parameters.map((range, index) => ({
     type: prepared.parameterTypes[index] ?? 0,
     format: formatAt(bind.parameterFormats, index),
     value: range === undefined ? null : buffer.subarray(range.start, range.end),
   }));
-}
-
-function bothChanges(left: BookChange, right: BookChange): BookChange {
-  return new BothChanges(left, right);
-}
-
-/** A class as `bookChange` makes one, and for the same reason. */
-class BothChanges implements BookChange {
-  readonly #left: BookChange;
-  readonly #right: BookChange;
-
-  constructor(left: BookChange, right: BookChange) {
-    this.#left = left;
-    this.#right = right;
-  }
-
-  confirm(): void {
-    this.#left.confirm();
-    this.#right.confirm();
-  }
-
-  drop(): void {
-    this.#left.drop();
-    this.#right.drop();
-  }
 }
 
 export function withFormats(columns: readonly ColumnDescription[], formats: readonly (0 | 1)[]): readonly ColumnDescription[] {
@@ -876,9 +580,4 @@ function gatewaySetting(judgement: TextJudgement & { kind: 'judged' }): { readon
 /** The same SET with nothing in it: tag, order and errors stay PostgreSQL's own, the value does not leave us. */
 function withheldSetting(name: string): string {
   return `SET ${name} = ''`;
-}
-
-/** Whether two demands ask for the same. */
-export function sameDemand(left: ApprovalDemand, right: ApprovalDemand): boolean {
-  return JSON.stringify(left) === JSON.stringify(right);
 }
