@@ -95,7 +95,7 @@ class PlannedRowMasker implements RowMasker {
     this.detects = this.cells.some((cell) => cell !== undefined);
     this.detectsAlways = this.cells.some((cell) => cell?.always === true);
     this.candidates = new Candidates(detectors);
-    this.scratch = new ByteSink(this.detects ? 64 * 1024 : 0);
+    this.scratch = new ByteSink(0);
   }
 
   maskRows(source: Buffer, start: number, end: number, sink: ByteSink): MaskedRows {
@@ -216,7 +216,7 @@ class PlannedRowMasker implements RowMasker {
     return detected;
   }
 
-  private readonly cellScratch = new ByteSink(1024);
+  private readonly cellScratch = new ByteSink(0);
 
   private rowEnd(view: DataView, row: number, end: number): number {
     if (row + ROW_HEADER_BYTES > end || view.getUint8(row) !== DATA_ROW) throw new MalformedRow('not a whole DataRow message');

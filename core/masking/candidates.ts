@@ -25,10 +25,13 @@ const CLASSES = Uint8Array.from({ length: 256 }, (_, byte) => {
   );
 });
 
+/** Little, since maskers of small results are kept; a list grows with what it finds. */
+const FIRST_RUNS = 16;
+
 /** Runs in ascending order, without allocation once it has grown. */
 class RunList {
-  private starts = new Int32Array(256);
-  private ends = new Int32Array(256);
+  private starts = new Int32Array(FIRST_RUNS);
+  private ends = new Int32Array(FIRST_RUNS);
   private count = 0;
   private next = 0;
 

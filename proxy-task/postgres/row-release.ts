@@ -3,14 +3,16 @@
  * whose shape contradicts our own reading of the statement is not released.
  */
 import { createRowMasker, type RowMasker } from '../../core/masking/apply.ts';
-import { createCopyMasker, type CopyMasker } from '../../core/masking/copy.ts';
+import { createCopyMasker } from '../../core/masking/copy.ts';
+import type { CopyMasker } from '../../core/masking/copy-masker.ts';
 import type { DetectorSet } from '../../core/masking/detectors.ts';
 import { planResult } from '../../core/masking/plan.ts';
 import type { CellPlan, ResultPlan } from '../../core/masking/result-plan.ts';
 import type { BoundMask } from '../../core/masking/rules.ts';
 import { SallyportError } from '../../core/errors.ts';
 import { columnKey } from '../../core/statement/sql/catalog.ts';
-import type { JudgedStatement, View } from '../pipeline/authorize.ts';
+import type { JudgedStatement } from '../pipeline/authorize.ts';
+import type { View } from '../pipeline/view.ts';
 import type { LiveSession } from './live-session.ts';
 import type { ColumnDescription } from './messages/row-description.ts';
 import type { Outbox } from './outbox.ts';
@@ -117,7 +119,7 @@ export class RowRelease {
 }
 
 /** Enough for the statements that a client runs again and again; a masker that has seen many matches is some 100 KB large. */
-const MAX_KNOWN = 32;
+const MAX_KNOWN = 16;
 
 type Known = {
   readonly view: View;
