@@ -3,7 +3,7 @@ import { ByteSink } from './byte-sink.ts';
 import { BECOMES_NULL, NOTHING_FOUND, type CellDetector } from './cell-detection.ts';
 import type { CopyCells } from './copy-cells.ts';
 import { closeMessage, CopyMessages, openMessage } from './copy-messages.ts';
-import type { CopyMasker } from './copy.ts';
+import type { CopyMasker } from './copy-masker.ts';
 import { MalformedRow } from './malformed-row.ts';
 import type { CellMask } from './methods.ts';
 

@@ -5,7 +5,7 @@ import { BECOMES_NULL, NOTHING_FOUND, type CellDetector } from './cell-detection
 import type { CopyCells } from './copy-cells.ts';
 import { RowCells, type LineFormat } from './copy-format.ts';
 import { closeMessage, CopyMessages, openMessage } from './copy-messages.ts';
-import type { CopyMasker } from './copy.ts';
+import type { CopyMasker } from './copy-masker.ts';
 import { MalformedRow } from './malformed-row.ts';
 import type { CellMask } from './methods.ts';
 

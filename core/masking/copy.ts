@@ -6,19 +6,7 @@ import { BinaryCopyMasker } from './copy-binary.ts';
 import { copyCells, type CopyPlan } from './copy-cells.ts';
 import { csvFormat, textFormat } from './copy-format.ts';
 import { LineCopyMasker } from './copy-lines.ts';
-import type { ByteSink } from './byte-sink.ts';
-
-export interface CopyMasker {
-  /** Rows released so far; header lines do not count. */
-  readonly rows: number;
-  /**
-   * Masks `source[start, end)`, a whole number of complete CopyData messages, appending messages to `sink`; returns how
-   * many pattern matches were replaced. A row that is not complete yet is held back. Throws MalformedRow.
-   */
-  maskMessages(source: Buffer, start: number, end: number, sink: ByteSink): number;
-  /** At CopyDone. Throws MalformedRow when a row, or the binary trailer, is missing. Returns matches replaced: none. */
-  finish(sink: ByteSink): number;
-}
+import type { CopyMasker } from './copy-masker.ts';
 
 /** Throws MalformedRow where the plan does not fit the columns, or an option is none that COPY has. */
 export function createCopyMasker(options: CopyPlan): CopyMasker {

@@ -5,14 +5,11 @@
 import { SallyportError } from '../errors.ts';
 import { scanCards, scanPhones, scanSsns } from './digit-detectors.ts';
 import { ownExpression } from './own-expression.ts';
+import type { Scan } from './scan.ts';
 import { scanAwsKeys, scanEmails, scanIbans, scanJwts, scanPrivateKeys } from './token-detectors.ts';
 
 /** `[start, end)` of the bytes scanned. */
 export type Hit = { readonly start: number; readonly end: number; readonly detector: string };
-
-export type Report = (start: number, end: number) => void;
-/** Reports matches in `bytes[start, end)`, each with start < end, in order. */
-export type Scan = (bytes: Buffer, start: number, end: number, report: Report) => void;
 
 export type Detector = { readonly name: string; readonly scan: Scan };
 

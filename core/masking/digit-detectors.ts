@@ -1,5 +1,5 @@
 /** Detectors made of digit groups: US social security numbers, US telephone numbers, payment cards. */
-import type { Scan } from './detectors.ts';
+import type { Scan } from './scan.ts';
 
 const CARD_LEAST_DIGITS = 13;
 const CARD_MOST_DIGITS = 19;

@@ -1,6 +1,6 @@
 /** Configured expressions, in the syntax and the linear time of RE2. */
 import { RE2JS } from 're2js';
-import type { Scan } from './detectors.ts';
+import type { Scan } from './scan.ts';
 
 /** Throws what RE2 throws when the pattern is not in its syntax. */
 export function ownExpression(pattern: string): Scan {

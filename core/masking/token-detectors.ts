@@ -1,5 +1,5 @@
 /** Detectors made of words: e-mail addresses, IBANs, AWS access keys, JSON web tokens, private keys. */
-import type { Scan } from './detectors.ts';
+import type { Scan } from './scan.ts';
 
 const LOCAL_PART_MOST_BYTES = 256;
 const DOMAIN_MOST_BYTES = 255;

@@ -4,32 +4,13 @@
  */
 import type { Decision } from '../../core/decision.ts';
 import { looksLikeMask } from '../../core/masking/looks-like-mask.ts';
-import type { BoundMasks } from '../../core/masking/rules.ts';
-import type { Bundle } from '../../core/policy/bundle.ts';
 import { combineDemands } from '../../core/policy/demand.ts';
-import type { Principal } from '../../core/principal.ts';
 import type { Effect } from '../../core/statement/effect.ts';
-import type { Catalog, ColumnKey, Oid } from '../../core/statement/sql/catalog.ts';
+import type { Catalog, ColumnKey } from '../../core/statement/sql/catalog.ts';
 import type { Parsed, SqlParser } from '../../core/statement/sql/parse.ts';
 import type { Facts, OutputColumn, SensitiveUse, SensitiveWrite, StatementReading } from '../../core/statement/sql/reading.ts';
 import type { SessionState } from '../../core/statement/sql/session-state.ts';
-import { columnPath } from './view.ts';
-
-/** Everything that a verdict depends on besides the text. Two equal views give equal verdicts. */
-export type View = {
-  readonly principal: Principal;
-  readonly target: string;
-  readonly bundle: Bundle;
-  readonly catalog: Catalog;
-  readonly state: SessionState;
-  readonly masks: BoundMasks;
-  /** Columns of `masks` that policy lets this principal see. */
-  readonly revealed: ReadonlySet<ColumnKey>;
-  /** Whether columns are masked for this principal beyond those of the system catalogs. */
-  readonly hidden: boolean;
-  /** Functions that run nothing but PostgreSQL's own, harmless code. */
-  readonly isSafe: (oid: Oid) => boolean;
-};
+import { columnPath, type View } from './view.ts';
 
 export type Verdict =
   | Decision

@@ -8,7 +8,22 @@ import { columnKey, type Catalog, type ColumnKey, type Oid } from '../../core/st
 import { dataHoldingColumns } from '../../core/statement/sql/data-holding-columns.ts';
 import { OPAQUE_COLUMN } from '../../core/statement/sql/opaque-value.ts';
 import type { SessionState } from '../../core/statement/sql/session-state.ts';
-import type { View } from './authorize.ts';
+
+/** Everything that a verdict depends on besides the text. Two equal views give equal verdicts. */
+export type View = {
+  readonly principal: Principal;
+  readonly target: string;
+  readonly bundle: Bundle;
+  readonly catalog: Catalog;
+  readonly state: SessionState;
+  readonly masks: BoundMasks;
+  /** Columns of `masks` that policy lets this principal see. */
+  readonly revealed: ReadonlySet<ColumnKey>;
+  /** Whether columns are masked for this principal beyond those of the system catalogs. */
+  readonly hidden: boolean;
+  /** Functions that run nothing but PostgreSQL's own, harmless code. */
+  readonly isSafe: (oid: Oid) => boolean;
+};
 
 /** A masking rule resolves to nothing on this target: it stays closed until rule or target is mended. */
 export class TargetClosed extends SallyportError {

@@ -2,7 +2,8 @@
 import type { Parsed } from '../../core/statement/sql/parse.ts';
 import type { JudgedStatement, NameLookup, TextJudgement } from '../pipeline/authorize.ts';
 import type { Freshness } from './freshness.ts';
-import { Hold, type HeldStatement } from './hold.ts';
+import type { HeldStatement } from './held-statement.ts';
+import { Hold } from './hold.ts';
 import type { LiveSession } from './live-session.ts';
 import { budgetUsedUp, type Refusal } from './refusal.ts';
 import { maskedParameter, refusalOf } from './verdict-refusal.ts';

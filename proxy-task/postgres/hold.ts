@@ -3,14 +3,13 @@
  * approved claims it, exactly once, for exactly the bytes in hand. Asked again at every wake with the statement as it is
  * judged then: if anything that the approval is bound to has changed, it asks anew.
  */
-import { approvalDigest, type BoundParameter } from '../../core/approval/digest.ts';
+import { approvalDigest } from '../../core/approval/digest.ts';
 import type { Approval, ApprovalRequest } from '../../core/approval/approval.ts';
 import { RequestUnapprovable } from '../../core/approval/gate-errors.ts';
 import { verifyDecision } from '../../core/approval/votes.ts';
-import type { Approve } from '../../core/decision.ts';
 import { effectKey, type Effect } from '../../core/statement/effect.ts';
-import type { TextJudgement } from '../pipeline/authorize.ts';
 import { newApprovalId } from '../pipeline/approval-id.ts';
+import type { HeldStatement } from './held-statement.ts';
 import type { LiveSession } from './live-session.ts';
 import {
   approvalExpired,
@@ -24,14 +23,6 @@ import {
   type Refusal,
 } from './refusal.ts';
 import { shown } from './statement-record.ts';
-
-export type HeldStatement = {
-  readonly sql: string;
-  readonly judgement: TextJudgement & { kind: 'judged' };
-  readonly verdict: Approve;
-  readonly parameters: readonly BoundParameter[];
-  readonly inTransaction: boolean;
-};
 
 export type HoldStatus =
   | { readonly kind: 'waiting' }
