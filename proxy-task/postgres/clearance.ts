@@ -12,10 +12,21 @@ import { maskedParameter, refusalOf } from './verdict-refusal.ts';
 const LONG_TEXT = 8 * 1024;
 
 /** What a message that waits has already found out or started. */
-export type Memo = { parsed?: Parsed; parsing?: boolean; hold?: Hold; spent?: boolean };
+export type Memo = {
+  parsed?: Parsed;
+  parsing?: boolean;
+  hold?: Hold;
+  spent?: boolean;
+  /** Until when it waits for another session's DDL, and whether it does now. */
+  namesUntilMs?: number;
+  namesAwaited?: boolean;
+};
 
 /** Free to go: with the approval that it used up, and the cap that this put on it. */
 export type Cleared = { readonly id?: string; readonly maxRows?: number };
+
+/** How long a statement waits for DDL of other sessions before it is refused. */
+const NAMES_WAIT_MS = 5_000;
 
 /** Not yet: `wake` follows, and the message is looked at again. */
 export const WAIT: unique symbol = Symbol('wait');
@@ -56,9 +67,29 @@ export class Clearance {
     }
     if (judgement.kind === 'judged' && judge.view.hidden && runtime.flux.byOthers(this.#session.id)) {
       const ends = judgement.statements.every(({ reading }) => reading.control.transaction !== undefined);
+      if (!ends && this.#awaitNames(memo)) return WAIT;
       if (!ends) return { kind: 'unjudgeable', reason: 'another session is changing what names mean: send it again when that has ended' };
     }
     return judgement;
+  }
+
+  /** Most DDL is over in a moment: false when this message has waited long enough for it. */
+  #awaitNames(memo: Memo): boolean {
+    const session = this.#session;
+    const { clock } = session;
+    memo.namesUntilMs ??= clock.now() + NAMES_WAIT_MS;
+    if (clock.now() >= memo.namesUntilMs) return false;
+    if (memo.namesAwaited === true) return true;
+    memo.namesAwaited = true;
+    const settled = (): void => {
+      timer.cancel();
+      watch.stop();
+      memo.namesAwaited = false;
+      session.wake();
+    };
+    const watch = session.runtime.flux.onceSettled(settled);
+    const timer = clock.after(memo.namesUntilMs - clock.now(), settled);
+    return true;
   }
 
   /** Whether the transaction status that the target will have when this message arrives is known. */

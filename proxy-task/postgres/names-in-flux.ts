@@ -8,6 +8,7 @@ import type { Effect } from '../../core/statement/effect.ts';
 export class NamesInFlux {
   readonly #sessions = new Set<string>();
   readonly #startedAt = new WeakMap<object, number>();
+  readonly #waiting = new Set<() => void>();
   #changes = 0;
 
   begin(session: string): void {
@@ -17,7 +18,17 @@ export class NamesInFlux {
 
   /** The catalog that everyone judges by holds what the session did. */
   end(session: string): void {
-    if (this.#sessions.delete(session)) this.#changes += 1;
+    if (!this.#sessions.delete(session)) return;
+    this.#changes += 1;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const settled of waiting) settled();
+  }
+
+  /** Calls back once, when some session's change is over. */
+  onceSettled(settled: () => void): { stop(): void } {
+    this.#waiting.add(settled);
+    return { stop: () => void this.#waiting.delete(settled) };
   }
 
   has(session: string): boolean {

