@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AttackBank, Attacker, canariesIn, filesBelow, type Outcome, startAttackBank } from '../support/attack-bank.ts';
+import { postgresMajor } from '../support/postgres.ts';
 import { wire } from '../support/wire-client.ts';
 
 let bank: AttackBank;
@@ -349,7 +350,10 @@ const BARE = [
   `SELECT e FROM customers AS c (a, b, c, d, e, f)`,
   `SELECT * FROM (customers c CROSS JOIN branches b) AS j (a, b, c, d, e, f)`,
   `SELECT u.id FROM customers JOIN accounts USING (id) AS u`,
-  `MERGE INTO accounts a USING customers c ON a.id = c.id WHEN MATCHED THEN UPDATE SET balance = balance RETURNING c.ssn`,
+  // MERGE has RETURNING from 17 on.
+  ...(postgresMajor() < 17
+    ? []
+    : [`MERGE INTO accounts a USING customers c ON a.id = c.id WHEN MATCHED THEN UPDATE SET balance = balance RETURNING c.ssn`]),
   `UPDATE customers SET full_name = full_name WHERE id = 1 RETURNING ssn, card_number`,
   `WITH w AS (UPDATE customers SET full_name = full_name WHERE id = 1 RETURNING ssn) SELECT * FROM w`,
   `SELECT txt FROM scratch`,

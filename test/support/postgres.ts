@@ -46,6 +46,11 @@ export type TestPostgres = {
   stop(): Promise<void>;
 };
 
+/** The major version that suites run on: the embedded one, unless another is named. */
+export function postgresMajor(): number {
+  return Number.parseInt(postgresBinaries(postgresAccount()).version, 10);
+}
+
 /** Starts a PostgreSQL of its own for the caller: a copy of one empty cluster, on a free port below 32768. */
 export async function startPostgres(options: { settings?: Readonly<Record<string, string>> } = {}): Promise<TestPostgres> {
   const account = postgresAccount();
