@@ -19,6 +19,10 @@ export type GatewayConfig = {
   /** Lines below the target `db`, indented by four spaces. */
   readonly target?: string;
   readonly database?: string;
+  /** Certificate and key of the listener, as absolute paths. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  /** The target's `tls`, as YAML; `{ mode: disable }` by default. */
+  readonly targetTls?: string;
   /** How evidence reaches the disk, where not plainly. */
   readonly evidenceFiles?: AppendFiles;
   /** How long a transaction may outlive its token. */
@@ -159,7 +163,7 @@ export function approvalsAt(api: string, dataDir: string, issuer: string): Pick<
 export function settingsText(postgres: TestPostgres, issuer: string, config: GatewayConfig): string {
   return `
 listeners:
-  postgres: { host: 127.0.0.1, port: 0 }
+  postgres: { host: 127.0.0.1, port: 0${config.tls === undefined ? '' : `, tls: { certFile: "${config.tls.certFile}", keyFile: "${config.tls.keyFile}" }`} }
   api: { host: 127.0.0.1, port: 0 }
 issuers:
   - { name: demo, issuer: "${issuer}", audience: sallyport, groupsAre: delegated, approverClientIds: [sallyport-console, sallyport-cli] }
@@ -174,7 +178,7 @@ targets:
     database: ${config.database ?? postgres.database}
     user: ${postgres.superuser}
     credential: env:TARGET_PASSWORD
-    tls: { mode: disable }
+    tls: ${config.targetTls ?? '{ mode: disable }'}
 ${config.target ?? ''}
 recording: { rows: rows, retention: 30d }
 `;
