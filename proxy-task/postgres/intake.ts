@@ -39,6 +39,8 @@ export class Intake {
   #held: Held | undefined;
   #memo: Memo = {};
   #durable = false;
+  /** Something was taken whose intent must be on record before it goes upstream. */
+  #intent = false;
   #cancelling = false;
   /** COPY FROM STDIN went upstream, and the target has not said yet that it is ready for data. */
   #copyAwaited: StatementRun | undefined;
@@ -62,11 +64,12 @@ export class Intake {
     return this.#memo.hold;
   }
 
-  /** Whether what was taken since the last call must be on disk before it goes upstream. */
-  takeDurability(): 'written' | 'durable' {
-    const durable = this.#durable;
+  /** How what was taken since the last call must be on record before it goes upstream; `none`: nothing of it is an intent. */
+  takeDurability(): 'none' | 'written' | 'durable' {
+    const durability = this.#durable ? 'durable' : this.#intent ? 'written' : 'none';
     this.#durable = false;
-    return durable ? 'durable' : 'written';
+    this.#intent = false;
+    return durability;
   }
 
   /** False: the message waits, a copy of it is kept, and the caller must not pass another before `retry` is true. */
@@ -460,6 +463,8 @@ export class Intake {
     session.runtime.flux.started(run);
     this.#changes.dirty(judged);
     if (!judged.plainRead) this.#durable = true;
+    // A target may opt its reads out: their rows are still recorded before they are released (design §9).
+    if (!judged.plainRead || !session.target.readsUnrecorded) this.#intent = true;
     return run;
   }
 

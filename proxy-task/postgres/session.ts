@@ -327,6 +327,10 @@ export class PostgresSession implements LiveSession {
     if (this.#flushingIntents || this.#ended || this.toTarget.isEmpty) return;
     const durability = this.#intake.takeDurability();
     const outgoing = this.toTarget.take();
+    if (durability === 'none') {
+      this.#write(this.#upstream.socket, this.#client, outgoing, false);
+      return;
+    }
     let later = false;
     this.#flushingIntents = true;
     this.recorder.flush(durability, (error) => {
