@@ -462,7 +462,8 @@ export class Intake {
     });
     session.runtime.flux.started(run);
     this.#changes.dirty(judged);
-    if (!judged.plainRead) this.#durable = true;
+    // What changes something, and what people were asked for, is on the disk before it runs.
+    if (!judged.plainRead || approval.id !== undefined) this.#durable = true;
     // A target may opt its reads out: their rows are still recorded before they are released (design §9).
     if (!judged.plainRead || !session.target.readsUnrecorded) this.#intent = true;
     return run;
