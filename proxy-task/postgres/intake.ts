@@ -281,6 +281,15 @@ export class Intake {
       this.#record.unjudged(parse.sql, 'extended', reason);
       return this.#refuseExtended(unjudgeable(reason));
     }
+    if (this.#runsWhileParsed(judgement.statements)) {
+      if (judgement.verdict.kind === 'approve') {
+        const reason = 'it needs an approval, and its constants may run code while it is prepared: send it as a simple query';
+        this.#record.unjudged(parse.sql, 'extended', reason);
+        return this.#refuseExtended(unjudgeable(reason));
+      }
+      // What runs by Parse alone is on record before it, whether or not a Bind follows.
+      for (const judged of judgement.statements) this.#record.sent(this.#start(judged, {}), parse.sql, 'extended', []);
+    }
     const prepared: Prepared = { text: parse.sql, fromSql: false, parameterTypes: parse.parameterTypes, source: parse.sql };
     const change = statements.propose({ kind: 'set', name: parse.statement, body: prepared, segment: machine.segment });
     machine.sent({ kind: 'parse', change: bookChange(statements, change) });
@@ -291,6 +300,13 @@ export class Intake {
         encodeParse({ statement: parse.statement, sql: withheldSetting(setting.name), parameterTypes: parse.parameterTypes }),
       );
     return true;
+  }
+
+  /** Whether the target may run code of the statement before its Bind, where it is held for people. */
+  #runsWhileParsed(statements: readonly JudgedStatement[]): boolean {
+    const { runtime, judge } = this.#session;
+    if (!runtime.constantsRunCode(judge.view.catalog)) return false;
+    return statements.some(({ effects }) => effects.some(({ action }) => action === 'execute'));
   }
 
   #bind(buffer: Buffer, start: number, end: number): boolean {

@@ -7,6 +7,7 @@ import type { Catalog, Oid } from '../../core/statement/sql/catalog.ts';
 import { materializedLineage } from '../../core/statement/sql/materialized-lineage.ts';
 import { safeFunctionsOf } from '../../core/statement/sql/safe-functions.ts';
 import type { Parsed, SqlParser } from '../../core/statement/sql/parse.ts';
+import { valuesRunCode } from '../../core/statement/sql/type-names.ts';
 import type { PostgresTarget } from '../../core/target.ts';
 import { masksOf } from '../pipeline/view.ts';
 import { NamesInFlux } from './names-in-flux.ts';
@@ -31,6 +32,7 @@ export class TargetRuntime {
   /** Names that sessions are changing. */
   readonly flux = new NamesInFlux();
   readonly #pinned = new Map<string, PinnedMask>();
+  #constants: { readonly catalog: Catalog; readonly runCode: boolean } | undefined;
   #safe: { readonly catalog: Catalog; readonly isSafe: (oid: Oid) => boolean } | undefined;
   #detectors: { readonly bundle: Bundle; readonly set: DetectorSet } | undefined;
 
@@ -55,6 +57,14 @@ export class TargetRuntime {
     for (const pin of pinnedMasks(bundle.masks, catalog, this.target.name)) this.#pinned.set(`${pin.column} ${maskedName(pin.rule)}`, pin);
     this.#bound = { catalog, bundle, masks };
     return masks;
+  }
+
+  /** Whether some type of this target runs code for its values: a constant of it runs that code while it is parsed. */
+  constantsRunCode(catalog: Catalog): boolean {
+    if (this.#constants?.catalog !== catalog) {
+      this.#constants = { catalog, runCode: [...catalog.types.keys()].some((type) => valuesRunCode(catalog, type)) };
+    }
+    return this.#constants.runCode;
   }
 
   /** Which functions run nothing but PostgreSQL's own, harmless code on this target. */
