@@ -38,7 +38,9 @@ export async function measureJudging(configDir: string, targetName: string, env:
   const known = 'SELECT abalance FROM pgbench_accounts WHERE aid = $1';
   if (!permitted(known)) throw new Error(`${principalName(principal)} may not run what the benchmark runs`);
   let startedAt = performance.now();
-  for (let i = 0; i < CACHED_CALLS; i += 1) permitted(known);
+  // From bytes each time, as on the wire: a string that is kept would bring its hash along and cost nothing to look up.
+  const bytes = Buffer.from(known);
+  for (let i = 0; i < CACHED_CALLS; i += 1) permitted(bytes.toString('utf8'));
   const cachedPerSecond = CACHED_CALLS / ((performance.now() - startedAt) / 1000);
 
   const microseconds: number[] = [];
