@@ -2,7 +2,8 @@
 import { cpus } from 'node:os';
 import { PGBOUNCER, type Measured } from './subjects.ts';
 import type { JudgingSpeed } from './judging.ts';
-import type { Spread } from './statistics.ts';
+import type { Idle } from './memory.ts';
+import { spreadOf, type Spread } from './statistics.ts';
 
 export type Results = {
   readonly rounds: number;
@@ -13,7 +14,7 @@ export type Results = {
   readonly sixteen: readonly Measured[];
   readonly bulk: readonly Measured[];
   readonly judging: JudgingSpeed;
-  readonly idle: { readonly baseKiB: number; readonly perConnectionKiB: number };
+  readonly idle: Idle;
 };
 
 export type Point = {
@@ -32,10 +33,18 @@ const ratio = ({ median, low, high }: Spread): string => `${median.toFixed(2)} (
 export function points(results: Results): Point[] {
   const { one, sixteen, bulk, judging, idle } = results;
   const found: Point[] = [];
-  const add = (name: string, spread: Spread | undefined, must: number, goal: number, atMost: boolean, decides: boolean): void => {
+  const add = (
+    name: string,
+    spread: Spread | undefined,
+    must: number,
+    goal: number,
+    atMost: boolean,
+    decides: boolean,
+    counts = true,
+  ): void => {
     if (spread === undefined) return;
     const sign = atMost ? '≤' : '≥';
-    const met = atMost ? spread.median <= must : spread.median >= must;
+    const met = counts && (atMost ? spread.median <= must : spread.median >= must);
     found.push({ name, value: ratio(spread), must: `${sign} ${must}`, goal: `${sign} ${goal}`, met, decides });
   };
   const of = (all: readonly Measured[], name: string): Measured | undefined => all.find((measured) => measured.name === name);
@@ -48,7 +57,9 @@ export function points(results: Results): Point[] {
   const single = (value: number): Spread => ({ median: value, low: value, high: value });
   add('statements/s on one core, decision cached (millions)', single(judging.cachedPerSecond / 1e6), 0.5, 1, false, false);
   add('new small statement, p50 (µs)', single(judging.newP50Us), 250, 120, true, false);
-  add('RSS per idle connection (KiB)', single(idle.perConnectionKiB), 48, 24, true, false);
+  // A batch that seems to have cost nothing was hidden by the garbage collector: no goal is met by that.
+  const memory = spreadOf(idle.perConnectionKiB);
+  add('RSS per idle connection (KiB)', memory, 48, 24, true, false, memory.low > 0);
   add('RSS before any of them (MiB)', single(idle.baseKiB / 1024), 160, 110, true, false);
   return found;
 }

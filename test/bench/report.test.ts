@@ -23,7 +23,7 @@ function results(cpuToRelay: number, rateToPgBouncer: number | undefined): Resul
     sixteen: all,
     bulk: [...all, measured('+record+mask', rateToPgBouncer, 1, 0.3)],
     judging: { cachedPerSecond: 1e6, newP50Us: 100 },
-    idle: { baseKiB: 100 * 1024, perConnectionKiB: 20 },
+    idle: { baseKiB: 100 * 1024, perConnectionKiB: [18, 20, 30] },
   };
 }
 
@@ -40,4 +40,12 @@ test('a point that is missed is called so', () => {
 test('without PgBouncer there are no ratios to it', () => {
   expect(points(results(1, undefined)).some(({ name }) => name.includes('PgBouncer'))).toBe(false);
   expect(page(results(1, undefined))).toContain('no PgBouncer');
+});
+
+test('memory that a batch of connections seems to have given back meets no goal', () => {
+  const made = results(1, 1);
+  const idle = (perConnectionKiB: readonly number[]) =>
+    points({ ...made, idle: { baseKiB: 1024, perConnectionKiB } }).find(({ name }) => name.startsWith('RSS per idle'));
+  expect(idle([18, 20, 30])).toMatchObject({ value: '20.00 (18.00–30.00)', met: true });
+  expect(idle([-13, 20, 30])?.met).toBe(false);
 });
