@@ -5,10 +5,10 @@ import { principalName, type Principal } from '../core/principal.ts';
 import { loadParser } from '../core/statement/sql/parse.ts';
 import { readSql } from '../core/statement/sql/read-sql.ts';
 import { safeFunctionsOf } from '../core/statement/sql/safe-functions.ts';
-import { catalogOf } from '../cli/catalog-dump.ts';
+import { catalogOf } from '../core/statement/sql/catalog-dump.ts';
 import { readLiveCatalog } from '../cli/live-catalog.ts';
-import { StatementJudge, type NameLookup } from '../proxy-task/pipeline/authorize.ts';
-import { FULL_EXPORT_ROWS, masksOf, viewOf } from '../proxy-task/pipeline/view.ts';
+import { StatementJudge, type NameLookup } from '../core/judging/authorize.ts';
+import { FULL_EXPORT_ROWS, masksOf, viewOf } from '../core/judging/view.ts';
 import { readConfigFiles } from '../standalone/config-directory.ts';
 import { spreadOf } from './statistics.ts';
 

@@ -5,7 +5,7 @@ import { OwnConnection } from '../proxy-task/postgres/own-connection.ts';
 import { ScramKeyCache } from '../proxy-task/postgres/scram.ts';
 import { openUpstream } from '../proxy-task/postgres/upstream.ts';
 import { LocalCredentials } from '../standalone/local-credentials.ts';
-import { dumpCatalog, type CatalogDump } from './catalog-dump.ts';
+import { dumpCatalog, type CatalogDump } from '../core/statement/sql/catalog-dump.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { buildBundle } from '../core/config/build-bundle.ts';
 import type { Config } from '../core/config/config.ts';
 import type { PostgresTarget } from '../core/target.ts';
-import { catalogOf, parseDump, type CatalogAndState } from './catalog-dump.ts';
+import { catalogOf, parseDump, type CatalogAndState } from '../core/statement/sql/catalog-dump.ts';
 import { configArgument, configOf, type ConfigArgument } from './config-argument.ts';
 import { readLiveCatalog } from './live-catalog.ts';
 import { explainLines } from './policy-explain.ts';

@@ -9,9 +9,9 @@ import { loadParser } from '../core/statement/sql/parse.ts';
 import { materializedLineage } from '../core/statement/sql/materialized-lineage.ts';
 import { readSql } from '../core/statement/sql/read-sql.ts';
 import { safeFunctionsOf } from '../core/statement/sql/safe-functions.ts';
-import { StatementJudge, type JudgedStatement, type NameLookup, type TextJudgement } from '../proxy-task/pipeline/authorize.ts';
-import { FULL_EXPORT_ROWS, masksOf, viewOf } from '../proxy-task/pipeline/view.ts';
-import type { CatalogAndState } from './catalog-dump.ts';
+import { StatementJudge, type JudgedStatement, type NameLookup, type TextJudgement } from '../core/judging/authorize.ts';
+import { FULL_EXPORT_ROWS, masksOf, viewOf } from '../core/judging/view.ts';
+import type { CatalogAndState } from '../core/statement/sql/catalog-dump.ts';
 
 /** One answer of `policy explain`, without its id. */
 export type Explanation = {

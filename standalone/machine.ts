@@ -7,7 +7,7 @@ import type { SessionRenewal } from '../console/ports.ts';
 import type { Listener } from '../core/config/config.ts';
 import { SallyportError } from '../core/errors.ts';
 import { readSql } from '../core/statement/sql/read-sql.ts';
-import { FULL_EXPORT_ROWS } from '../proxy-task/pipeline/view.ts';
+import { FULL_EXPORT_ROWS } from '../core/judging/view.ts';
 import { PostgresCatalogSource } from '../proxy-task/adapters/postgres-catalog-source.ts';
 import { CancelKeys } from '../proxy-task/postgres/cancel-keys.ts';
 import type { Clock } from '../proxy-task/ports.ts';

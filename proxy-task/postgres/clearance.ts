@@ -1,6 +1,6 @@
 /** May this statement go upstream now: judged on what is fresh, within its budgets, and approved where it must be. */
 import type { Parsed } from '../../core/statement/sql/parse.ts';
-import type { JudgedStatement, NameLookup, TextJudgement } from '../pipeline/authorize.ts';
+import type { JudgedStatement, NameLookup, TextJudgement } from '../../core/judging/authorize.ts';
 import type { Freshness } from './freshness.ts';
 import type { HeldStatement } from './held-statement.ts';
 import { Hold } from './hold.ts';

@@ -6,8 +6,8 @@
 import { CATALOG_FINGERPRINT } from '../../core/statement/sql/catalog-fingerprint.ts';
 import { buildSessionState, stateQuery } from '../../core/statement/sql/state-query.ts';
 import { namesAlike, type SessionState } from '../../core/statement/sql/session-state.ts';
-import type { View } from '../pipeline/view.ts';
-import { viewOf } from '../pipeline/view.ts';
+import type { View } from '../../core/judging/view.ts';
+import { viewOf } from '../../core/judging/view.ts';
 import type { BundleSource } from '../ports.ts';
 import type { LiveSession } from './live-session.ts';
 import { encodeBind } from './messages/bind.ts';

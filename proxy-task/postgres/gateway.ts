@@ -3,9 +3,9 @@ import { principalName, type Principal } from '../../core/principal.ts';
 import type { VerifyIdToken } from '../../core/approval/votes.ts';
 import type { SessionState } from '../../core/statement/sql/session-state.ts';
 
-import { StatementJudge, type JudgeOptions } from '../pipeline/authorize.ts';
+import { StatementJudge, type JudgeOptions } from '../../core/judging/authorize.ts';
 import { newSessionId } from '../pipeline/approval-id.ts';
-import { TargetClosed } from '../pipeline/view.ts';
+import { TargetClosed } from '../../core/judging/view.ts';
 import { admit, type AdmissionPorts } from '../pipeline/open-session.ts';
 import type { ApprovalGate, CredentialIssuer, Recorder } from '../ports.ts';
 import { type CancelKeys, taskSlotOf } from './cancel-keys.ts';

@@ -5,7 +5,7 @@
  */
 import { namesAlike } from '../../core/statement/sql/session-state.ts';
 import { valuesRunCode } from '../../core/statement/sql/type-names.ts';
-import type { JudgedStatement, TextJudgement } from '../pipeline/authorize.ts';
+import type { JudgedStatement, TextJudgement } from '../../core/judging/authorize.ts';
 import type { Freshness } from './freshness.ts';
 import { Clearance, WAIT, type Cleared, type Memo } from './clearance.ts';
 import type { HeldStatement } from './held-statement.ts';

@@ -2,7 +2,7 @@
  * What a statement changes for the statements after it: names that count once the target confirms them, settings of the
  * gateway, and what must be read again because it may be another now.
  */
-import type { JudgedStatement, TextJudgement } from '../pipeline/authorize.ts';
+import type { JudgedStatement, TextJudgement } from '../../core/judging/authorize.ts';
 import type { LiveSession } from './live-session.ts';
 import { movesNames } from './names-in-flux.ts';
 import type { Prepared, StatementRun } from './run.ts';

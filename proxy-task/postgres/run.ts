@@ -1,6 +1,6 @@
 import type { Hmac } from 'node:crypto';
-import type { JudgedStatement } from '../pipeline/authorize.ts';
-import type { View } from '../pipeline/view.ts';
+import type { JudgedStatement } from '../../core/judging/authorize.ts';
+import type { View } from '../../core/judging/view.ts';
 import type { Format } from './messages/bind.ts';
 import type { ColumnDescription } from './messages/row-description.ts';
 import type { Refusal } from './refusal.ts';

@@ -9,7 +9,7 @@ import { SallyportError } from '../../core/errors.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { PostgresTarget } from '../../core/target.ts';
 import { SessionBudgets } from '../pipeline/session-budgets.ts';
-import type { StatementJudge } from '../pipeline/authorize.ts';
+import type { StatementJudge } from '../../core/judging/authorize.ts';
 import type { ApprovalGate, BundleSource, Clock, Control } from '../ports.ts';
 import { Delivery } from './delivery.ts';
 import { FrameSplitter, clientFrameLimits, upstreamFrameLimits } from './frames.ts';

@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import type { SessionEvent } from '../../core/evidence/event.ts';
 import { redactText } from '../../core/masking/detectors.ts';
-import type { JudgedStatement } from '../pipeline/authorize.ts';
+import type { JudgedStatement } from '../../core/judging/authorize.ts';
 import type { HeldStatement } from './held-statement.ts';
 import { KeyedDigest } from './keyed-digest.ts';
 import type { LiveSession } from './live-session.ts';

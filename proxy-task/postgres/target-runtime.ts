@@ -9,7 +9,7 @@ import { safeFunctionsOf } from '../../core/statement/sql/safe-functions.ts';
 import type { Parsed, SqlParser } from '../../core/statement/sql/parse.ts';
 import { valuesRunCode } from '../../core/statement/sql/type-names.ts';
 import type { PostgresTarget } from '../../core/target.ts';
-import { masksOf } from '../pipeline/view.ts';
+import { masksOf } from '../../core/judging/view.ts';
 import { NamesInFlux } from './names-in-flux.ts';
 
 /** Keeps the snapshot of one target's catalog; see `adapters/postgres-catalog-source.ts`. */

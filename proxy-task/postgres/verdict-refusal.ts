@@ -1,6 +1,6 @@
 /** What a client is told of a verdict that does not let its statement run. */
 import { looksLikeMask } from '../../core/masking/looks-like-mask.ts';
-import type { JudgedStatement, TextJudgement, Verdict } from '../pipeline/authorize.ts';
+import type { JudgedStatement, TextJudgement, Verdict } from '../../core/judging/authorize.ts';
 import type { HeldStatement } from './held-statement.ts';
 import { blockedByPolicy, maskedUse, noSuchName, unjudgeable, type Refusal } from './refusal.ts';
 

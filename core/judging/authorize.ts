@@ -2,14 +2,14 @@
  * Text → reading → verdict, for one session. What is cached is cached under everything it depends on: a change of the
  * bundle, the catalog, the session's state or its right to see masked columns starts an empty cache.
  */
-import type { Decision } from '../../core/decision.ts';
-import { looksLikeMask } from '../../core/masking/looks-like-mask.ts';
-import { combineDemands } from '../../core/policy/demand.ts';
-import type { Effect } from '../../core/statement/effect.ts';
-import type { Catalog, ColumnKey } from '../../core/statement/sql/catalog.ts';
-import type { Parsed, SqlParser } from '../../core/statement/sql/parse.ts';
-import type { Facts, OutputColumn, SensitiveUse, SensitiveWrite, StatementReading } from '../../core/statement/sql/reading.ts';
-import type { SessionState } from '../../core/statement/sql/session-state.ts';
+import type { Decision } from '../decision.ts';
+import { looksLikeMask } from '../masking/looks-like-mask.ts';
+import { combineDemands } from '../policy/demand.ts';
+import type { Effect } from '../statement/effect.ts';
+import type { Catalog, ColumnKey } from '../statement/sql/catalog.ts';
+import type { Parsed, SqlParser } from '../statement/sql/parse.ts';
+import type { Facts, OutputColumn, SensitiveUse, SensitiveWrite, StatementReading } from '../statement/sql/reading.ts';
+import type { SessionState } from '../statement/sql/session-state.ts';
 import { columnPath, type View } from './view.ts';
 
 export type Verdict =

@@ -1,18 +1,11 @@
 /** A target's catalog and session state as a file, so that policies can be explained and tested without the target. */
-import { buildCatalog } from '../core/statement/sql/catalog-build.ts';
-import {
-  BEGIN_SNAPSHOT,
-  CATALOG_SECTIONS,
-  CATALOG_SESSION,
-  END_SNAPSHOT,
-  type Rows,
-  type SnapshotRows,
-} from '../core/statement/sql/catalog-query.ts';
-import type { Catalog } from '../core/statement/sql/catalog.ts';
-import type { SessionState } from '../core/statement/sql/session-state.ts';
-import { buildSessionState, stateQuery } from '../core/statement/sql/state-query.ts';
-import { POSTGRES_MAJORS, type PostgresMajor } from '../core/target.ts';
-import { SallyportError } from '../core/errors.ts';
+import { buildCatalog } from './catalog-build.ts';
+import { BEGIN_SNAPSHOT, CATALOG_SECTIONS, CATALOG_SESSION, END_SNAPSHOT, type Rows, type SnapshotRows } from './catalog-query.ts';
+import type { Catalog } from './catalog.ts';
+import type { SessionState } from './session-state.ts';
+import { buildSessionState, stateQuery } from './state-query.ts';
+import { POSTGRES_MAJORS, type PostgresMajor } from '../../target.ts';
+import { SallyportError } from '../../errors.ts';
 
 /** What a new session of the gateway sees of a target. */
 export type CatalogDump = {

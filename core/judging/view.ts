@@ -1,13 +1,13 @@
 /** What verdicts of one session rest on, put together from the parts: the same for the wire and for explanations. */
-import { BUILT_IN_SOURCE, bindMasks, type MaterializedLineage, type PinnedMask } from '../../core/masking/bind.ts';
-import { SallyportError } from '../../core/errors.ts';
-import type { BoundMasks } from '../../core/masking/rules.ts';
-import type { Bundle } from '../../core/policy/bundle.ts';
-import type { Principal } from '../../core/principal.ts';
-import { columnKey, type Catalog, type ColumnKey, type Oid } from '../../core/statement/sql/catalog.ts';
-import { dataHoldingColumns } from '../../core/statement/sql/data-holding-columns.ts';
-import { OPAQUE_COLUMN } from '../../core/statement/sql/opaque-value.ts';
-import type { SessionState } from '../../core/statement/sql/session-state.ts';
+import { BUILT_IN_SOURCE, bindMasks, type MaterializedLineage, type PinnedMask } from '../masking/bind.ts';
+import { SallyportError } from '../errors.ts';
+import type { BoundMasks } from '../masking/rules.ts';
+import type { Bundle } from '../policy/bundle.ts';
+import type { Principal } from '../principal.ts';
+import { columnKey, type Catalog, type ColumnKey, type Oid } from '../statement/sql/catalog.ts';
+import { dataHoldingColumns } from '../statement/sql/data-holding-columns.ts';
+import { OPAQUE_COLUMN } from '../statement/sql/opaque-value.ts';
+import type { SessionState } from '../statement/sql/session-state.ts';
 
 /** Everything that a verdict depends on besides the text. Two equal views give equal verdicts. */
 export type View = {
