@@ -58,3 +58,19 @@ export interface Clock {
   /** Timers of the data path; unref'd. */
   after(ms: number, run: () => void): { cancel(): void };
 }
+
+/** An item of a state table: its version and its value, not yet checked. */
+export type StateItem = { readonly v: number; readonly body: unknown };
+
+/** One consistent read a second over every item that this task follows: bundle, locks, mailbox, held approvals. */
+export interface StatePoller {
+  /**
+   * Calls back with the item as it is at the next poll, then at every poll that finds another version; undefined where there is
+   * none. Callbacks are in order and never inside this call.
+   */
+  follow(
+    table: 'control' | 'cancels' | 'decisions' | 'claims',
+    id: string,
+    changed: (item: StateItem | undefined) => void,
+  ): { stop(): void };
+}

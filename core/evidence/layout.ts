@@ -31,6 +31,19 @@ export function checkpointPath(day: string, size: number): string {
   return `checkpoints/${day}/${sizeName(size)}.ckpt`;
 }
 
+/** Where a spine is not one file that grows: the batches from this one on, up to the next piece. */
+export function spinePiecePath(writer: string, firstBatch: number): string {
+  return `writers/${writer}/${sizeName(firstBatch)}.log`;
+}
+
+/**
+ * The last segment of a recording whose writer died, put together from its journal: like a segment, but the line of a batch
+ * with content is followed by a line `+` and the content, or by a line `-` where the content was lost with the writer.
+ */
+export function tornSegmentPath(day: string, session: string, segment: number): string {
+  return `sessions/${day}/${session}/${String(segment).padStart(6, '0')}.torn`;
+}
+
 export function keyPath(keyId: string): string {
   return `keys/${keyId}.pem`;
 }

@@ -41,7 +41,7 @@ const HASHES = [
   'X509Certificate',
 ];
 const NO_IO = ['buffer', 'crypto'];
-const ADAPTER = /^(?:proxy-task|lambdas|standalone)\/adapters\//u;
+const ADAPTER = /^(?:proxy-task|lambdas|standalone|cli)\/adapters\//u;
 const WIRE = /^proxy-task\/(?:postgres|ssh)\/(?:messages\/.*|[^/]*-machine|frames?|frame-[^/]*)\.ts$/u;
 
 // The first row that holds a file is its row.
@@ -77,7 +77,14 @@ const LAYERS: readonly Layer[] = [
     builtins: 'all',
     packages: 'all',
   },
-  { name: 'proxy-task/main', holds: /^proxy-task\/main\.ts$/u, files: /^(?:core|proxy-task)\//u, builtins: 'all', packages: 'all' },
+  // Tokens are verified alike wherever they arrive: these two verifiers, which speak to issuers only, are shared.
+  {
+    name: 'proxy-task/main',
+    holds: /^proxy-task\/main\.ts$/u,
+    files: /^(?:core|proxy-task)\/|^console\/(?:id-token-verifier|oidc-discovery)\.ts$/u,
+    builtins: 'all',
+    packages: 'all',
+  },
   {
     name: 'proxy-task',
     holds: /^proxy-task\//u,
@@ -85,7 +92,13 @@ const LAYERS: readonly Layer[] = [
     builtins: 'all',
     packages: 'allButAws',
   },
-  { name: 'handler', holds: /^lambdas\/[^/]+\/handler\.ts$/u, files: /^(?:core|lambdas|console)\//u, builtins: 'all', packages: 'all' },
+  {
+    name: 'handler',
+    holds: /^lambdas\/[^/]+\/handler\.ts$/u,
+    files: /^(?:core|lambdas|console)\/|^proxy-task\/adapters\/(?:jose-token-verifier|issuer-keys)\.ts$/u,
+    builtins: 'all',
+    packages: 'all',
+  },
   {
     name: 'use case',
     holds: /^lambdas\/[^/]+\//u,
@@ -101,6 +114,7 @@ const LAYERS: readonly Layer[] = [
     builtins: 'all',
     packages: 'allButAws',
   },
+  { name: 'cli adapters', holds: /^cli\/adapters\//u, files: /^(?:core|cli)\//u, builtins: 'all', packages: 'all' },
   {
     name: 'cli',
     holds: /^cli\//u,
