@@ -18,12 +18,6 @@ export const NO_APPROVAL: Refusal = {
   message: 'There is no approval with this id.',
   fix: 'Take the link from the notice, or list them with `sallyport approvals`.',
 };
-export const NOT_OPERATOR: Refusal = {
-  status: 401,
-  code: 'operator-token-needed',
-  message: 'This needs the operator token.',
-  fix: 'Send the content of `operator-token` in the data directory as a bearer token.',
-};
 export const TOO_LONG: Refusal = { status: 413, code: 'too-long', message: 'The request is too long.', fix: 'Send at most 64 KiB.' };
 export const WRONG_HOST: Refusal = {
   status: 421,

@@ -1,12 +1,13 @@
 /** The HTTP API under `/v1`. Bodies are JSON, keys that are not known are refused. */
 import { Hono, type Context } from 'hono';
-import { SallyportError } from '../core/errors.ts';
 import { personKey } from '../core/identity/person-key.ts';
-import { NO_APPROVAL, NOT_OPERATOR, refuseJson, type Refusal } from './answers.ts';
+import { NO_APPROVAL, refuseJson, type Refusal } from './answers.ts';
 import { approvalView } from './approval-view.ts';
-import type { BallotOutcome, ConsolePorts } from './ports.ts';
+import { LocksFull, type BallotOutcome, type ConsolePorts } from './ports.ts';
 
 const MAX_LISTED = 200;
+/** With what a session's line holds, the answer stays below the megabyte that a load balancer takes from a function. */
+const MAX_LISTED_SESSIONS = 1_000;
 const MAX_REASON_CHARACTERS = 1_000;
 const MAX_TOKEN_CHARACTERS = 16_384;
 const MAX_SUBJECT_CHARACTERS = 600;
@@ -14,10 +15,19 @@ const MAX_SUBJECT_CHARACTERS = 600;
 /** Routes below `/v1`. */
 export function apiRoutes(ports: ConsolePorts): Hono {
   const app = new Hono();
-  const isOperator = (context: Context): boolean => ports.isOperator(bearer(context));
+  const operatorOf = async (context: Context): Promise<string | undefined> => {
+    const token = bearer(context);
+    return token === '' || token.length > MAX_TOKEN_CHARACTERS ? undefined : ports.operatorOf(token);
+  };
+  const notOperator: Refusal = {
+    status: 401,
+    code: 'operator-token-needed',
+    message: 'This needs the token of an operator.',
+    fix: ports.operatorHelp,
+  };
 
   app.get('/approvals', async (context) => {
-    if (!isOperator(context)) return refuseJson(context, NOT_OPERATOR);
+    if ((await operatorOf(context)) === undefined) return refuseJson(context, notOperator);
     const listed = await ports.desk.list({ open: context.req.query('all') !== '1', limit: MAX_LISTED });
     return context.json({ approvals: listed.map((approval) => approvalView(approval, ports.publicUrl)) });
   });
@@ -41,35 +51,38 @@ export function apiRoutes(ports: ConsolePorts): Hono {
     return answerTo(context, ports, outcome);
   });
 
-  app.get('/sessions', (context) => {
-    if (!isOperator(context)) return refuseJson(context, NOT_OPERATOR);
-    const sessions = ports.sessions
-      .list()
-      .map(({ openedAtMs, ...session }) => ({ ...session, openedAt: new Date(openedAtMs).toISOString() }));
-    return context.json({ sessions });
+  app.get('/sessions', async (context) => {
+    if ((await operatorOf(context)) === undefined) return refuseJson(context, notOperator);
+    const { sessions, more } = await ports.sessions.list(MAX_LISTED_SESSIONS);
+    return context.json({
+      sessions: sessions.map(({ openedAtMs, ...session }) => ({ ...session, openedAt: new Date(openedAtMs).toISOString() })),
+      ...(more ? { more } : {}),
+    });
   });
 
   app.post('/sessions/:id/end', async (context) => {
-    if (!isOperator(context)) return refuseJson(context, NOT_OPERATOR);
+    const operator = await operatorOf(context);
+    if (operator === undefined) return refuseJson(context, notOperator);
     const body = await jsonBody(context, ['reason']);
     if ('status' in body) return refuseJson(context, body);
     const reason = body.fields['reason'] ?? '';
     if (reason === '' || reason.length > MAX_REASON_CHARACTERS) {
       return refuseJson(context, badRequest('reason is missing or has more than 1000 characters'));
     }
-    return ports.sessions.end(context.req.param('id'), 'operator', reason)
+    return (await ports.sessions.end(context.req.param('id'), operator, reason))
       ? context.json({ ended: true })
       : refuseJson(context, NO_SESSION);
   });
 
-  app.get('/locks', (context) => {
-    if (!isOperator(context)) return refuseJson(context, NOT_OPERATOR);
-    const locks = ports.locks.locks().map(({ lockedAtMs, ...lock }) => ({ ...lock, lockedAt: new Date(lockedAtMs).toISOString() }));
-    return context.json({ locks });
+  app.get('/locks', async (context) => {
+    if ((await operatorOf(context)) === undefined) return refuseJson(context, notOperator);
+    const locks = await ports.locks.locks();
+    return context.json({ locks: locks.map(({ lockedAtMs, ...lock }) => ({ ...lock, lockedAt: new Date(lockedAtMs).toISOString() })) });
   });
 
   app.post('/locks', async (context) => {
-    if (!isOperator(context)) return refuseJson(context, NOT_OPERATOR);
+    const operator = await operatorOf(context);
+    if (operator === undefined) return refuseJson(context, notOperator);
     const body = await jsonBody(context, ['subject', 'reason']);
     if ('status' in body) return refuseJson(context, body);
     const subject = lockSubject(body.fields['subject'] ?? '');
@@ -78,26 +91,27 @@ export function apiRoutes(ports: ConsolePorts): Hono {
     if (reason === '' || reason.length > MAX_REASON_CHARACTERS) {
       return refuseJson(context, badRequest('reason is missing or has more than 1000 characters'));
     }
-    return context.json({ locked: subject, ended: ports.locks.lock(subject, 'operator', reason) });
+    try {
+      return context.json({ locked: subject, ended: await ports.locks.lock(subject, operator, reason) });
+    } catch (error) {
+      if (error instanceof LocksFull) return refuseJson(context, FULL);
+      throw error;
+    }
   });
 
-  app.delete('/locks/:subject', (context) => {
-    if (!isOperator(context)) return refuseJson(context, NOT_OPERATOR);
+  app.delete('/locks/:subject', async (context) => {
+    if ((await operatorOf(context)) === undefined) return refuseJson(context, notOperator);
     const subject = lockSubject(context.req.param('subject'));
-    return subject !== undefined && ports.locks.unlock(subject) ? context.json({ unlocked: subject }) : refuseJson(context, NO_LOCK);
+    const unlocked = subject !== undefined && (await ports.locks.unlock(subject));
+    return unlocked ? context.json({ unlocked: subject }) : refuseJson(context, NO_LOCK);
   });
 
   app.post('/sessions/:id/renew', async (context) => {
     const token = bearer(context);
     if (token === '' || token.length > MAX_TOKEN_CHARACTERS) return refuseJson(context, NO_TOKEN);
-    try {
-      const { expiresAtMs } = await ports.renewal.renew(context.req.param('id'), token);
-      return context.json({ expiresAt: new Date(expiresAtMs).toISOString() });
-    } catch (error) {
-      if (!(error instanceof SallyportError)) throw error;
-      // Whether the session or the token is wrong would tell a stranger which sessions live.
-      return refuseJson(context, NO_TOKEN);
-    }
+    const renewed = await ports.renewal.renew(context.req.param('id'), token);
+    if (renewed === undefined) return refuseJson(context, NO_TOKEN);
+    return context.json({ expiresAt: new Date(renewed.expiresAtMs).toISOString() });
   });
 
   return app;
@@ -114,6 +128,12 @@ const NO_LOCK: Refusal = {
   code: 'lock-not-found',
   message: 'Nothing is locked under this name.',
   fix: 'List the locks with `sallyport sessions locks`.',
+};
+const FULL: Refusal = {
+  status: 409,
+  code: 'locks-full',
+  message: 'No more names can be locked.',
+  fix: 'Unlock those that their identity provider has shut out meanwhile.',
 };
 const NO_TOKEN: Refusal = {
   status: 401,

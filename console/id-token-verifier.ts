@@ -11,6 +11,7 @@ import {
   type JWTVerifyResult,
 } from 'jose';
 import type { VerifiedIdToken, VerifyIdToken } from '../core/approval/votes.ts';
+import type { IssuerConfig } from '../core/config/config.ts';
 import { SallyportError } from '../core/errors.ts';
 import { groupsClaim, ownClaim, personClaim } from '../core/identity/claims.ts';
 import { discover, trustedUrl } from './oidc-discovery.ts';
@@ -83,6 +84,22 @@ export function idTokenVerifier(issuers: readonly ApproverIssuer[]): VerifyIdTok
       throw new IdTokenRefused('the ID token is not valid', { cause });
     }
   };
+}
+
+/** The issuers of a configuration at which people sign in to approve. */
+export function approverIssuers(issuers: readonly IssuerConfig[]): readonly ApproverIssuer[] {
+  return issuers
+    .filter((issuer) => issuer.approverClientIds.length > 0)
+    .map(({ name, issuer, approverClientIds, personClaim, groupsClaim, algorithms, jwksUri, keys }) => ({
+      name,
+      url: issuer,
+      clientIds: approverClientIds,
+      personClaim,
+      groupsClaim,
+      algorithms,
+      ...(jwksUri === undefined ? {} : { jwksUri }),
+      ...(keys === undefined ? {} : { keys }),
+    }));
 }
 
 async function keySet({ url, keys, jwksUri }: ApproverIssuer): Promise<JWTVerifyGetKey> {

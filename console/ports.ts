@@ -2,6 +2,7 @@
 import type { Approval, Vote } from '../core/approval/approval.ts';
 import type { RefusalCode } from '../core/approval/lifecycle.ts';
 import type { VerifyIdToken } from '../core/approval/votes.ts';
+import { SallyportError } from '../core/errors.ts';
 
 /** A person's answer as it arrives: who it is, is in the token. */
 export type Ballot = Pick<Vote, 'answer' | 'reason' | 'channel' | 'idToken'>;
@@ -31,25 +32,37 @@ export type LiveSession = {
 };
 
 export interface SessionDirectory {
-  list(): readonly LiveSession[];
-  /** False when no such session lives here. */
-  end(id: string, by: string, reason: string): boolean;
+  /** At most `limit` of them; `more` when there are others. */
+  list(limit: number): Promise<{ readonly sessions: readonly LiveSession[]; readonly more: boolean }>;
+  /** Asks the session's task to end it: within 5 s. False when no such session lives. */
+  end(id: string, by: string, reason: string): Promise<boolean>;
 }
 
 /** A principal (`corp/agent-7`) or a person (`alice@bank.example`) that may have no sessions. */
 export type Lock = { readonly subject: string; readonly by: string; readonly reason: string; readonly lockedAtMs: number };
 
 export interface LockDirectory {
-  locks(): readonly Lock[];
-  /** Ends live sessions of the subject and those on its behalf, and keeps new ones from opening; how many were ended. */
-  lock(subject: string, by: string, reason: string): number;
+  locks(): Promise<readonly Lock[]>;
+  /**
+   * Ends live sessions of the subject and those on its behalf within 5 s, and keeps new ones from opening; how many there were.
+   * Throws LocksFull.
+   */
+  lock(subject: string, by: string, reason: string): Promise<number>;
   /** False when it was not locked. */
-  unlock(subject: string): boolean;
+  unlock(subject: string): Promise<boolean>;
+}
+
+/** No more names can be locked: every task reads the whole list each second. */
+export class LocksFull extends SallyportError {
+  readonly code = 'locks-full';
 }
 
 export interface SessionRenewal {
-  /** Takes up a fresh token of the same principal; when the session now ends. Throws SallyportError. */
-  renew(sessionId: string, token: string): Promise<{ readonly expiresAtMs: number }>;
+  /**
+   * Takes up a fresh token of the same principal; when the session ends then. Undefined when the token is none, or has no such
+   * session: which of them it was, would tell a stranger which sessions live.
+   */
+  renew(sessionId: string, token: string): Promise<{ readonly expiresAtMs: number } | undefined>;
 }
 
 /** A sign-in that is under way at the issuer. Kept by `state`, taken once. */
@@ -93,8 +106,8 @@ export type ConsolePorts = {
   readonly sessions: SessionDirectory;
   readonly locks: LockDirectory;
   readonly renewal: SessionRenewal;
-  /** Whether a bearer token is the operator's. */
-  readonly isOperator: (presented: string) => boolean;
+  /** The operator behind a bearer token, as the record names them; undefined for every other token. */
+  readonly operatorOf: (presented: string) => Promise<string | undefined>;
   readonly clock: { now(): number };
   /** Unguessable bytes in base64url. */
   readonly randomToken: () => string;
@@ -104,6 +117,8 @@ export type ConsolePorts = {
   readonly alsoHosts: readonly string[];
   /** Told of failures that a visitor must not read. */
   readonly report: (error: unknown) => void;
-  /** What the command line needs to sign an approver in by itself. */
+  /** What the command line needs to sign a person in by itself. */
   readonly cliSignIn: { readonly issuer: string; readonly clientId: string };
+  /** What refused operators are told to do. */
+  readonly operatorHelp: string;
 };

@@ -1,7 +1,7 @@
 /** Verifiers of agents' and approvers' tokens that follow the configuration: who is taken out of it is believed no longer. */
-import { idTokenVerifier } from '../console/id-token-verifier.ts';
+import { approverIssuers, idTokenVerifier } from '../console/id-token-verifier.ts';
 import type { VerifyIdToken } from '../core/approval/votes.ts';
-import type { Config, IssuerConfig } from '../core/config/config.ts';
+import type { Config } from '../core/config/config.ts';
 import { JoseTokenVerifier } from '../proxy-task/adapters/jose-token-verifier.ts';
 import type { TokenVerifier } from '../proxy-task/ports.ts';
 
@@ -28,20 +28,4 @@ export function issuerVerifiers(config: () => Config, nowMs: () => number): Issu
     tokens: { verify: (token) => current().tokens.verify(token) },
     verifyIdToken: (idToken, expected) => current().verifyIdToken(idToken, expected),
   };
-}
-
-/** Issuers at which people sign in to approve. */
-export function approverIssuers(issuers: readonly IssuerConfig[]): Parameters<typeof idTokenVerifier>[0] {
-  return issuers
-    .filter((issuer) => issuer.approverClientIds.length > 0)
-    .map(({ name, issuer, approverClientIds, personClaim, groupsClaim, algorithms, jwksUri, keys }) => ({
-      name,
-      url: issuer,
-      clientIds: approverClientIds,
-      personClaim,
-      groupsClaim,
-      algorithms,
-      ...(jwksUri === undefined ? {} : { jwksUri }),
-      ...(keys === undefined ? {} : { keys }),
-    }));
 }

@@ -5,7 +5,7 @@ import { CALLBACK_PATH } from '../console/approval-routes.ts';
 import { oidcSignIn } from '../console/oidc-sign-in.ts';
 import type { SessionRenewal } from '../console/ports.ts';
 import type { Listener } from '../core/config/config.ts';
-import { SallyportError } from '../core/errors.ts';
+import { TokenRefused } from '../core/identity/token-refused.ts';
 import { readSql } from '../core/statement/sql/read-sql.ts';
 import { FULL_EXPORT_ROWS } from '../core/judging/view.ts';
 import { PostgresCatalogSource } from '../proxy-task/adapters/postgres-catalog-source.ts';
@@ -24,7 +24,7 @@ import { localSigner } from './evidence/local-signer.ts';
 import { issuerVerifiers } from './issuer-verifiers.ts';
 import { ListenerCertificate } from './listener-certificate.ts';
 import { LocalCredentials } from './local-credentials.ts';
-import { ensureOperatorToken, operatorCheck } from './operator-token.ts';
+import { ensureOperatorToken, OPERATOR_HELP, operatorCheck } from './operator-token.ts';
 import { removeRunning, writeRunning } from './running.ts';
 import { secretKeys } from './secret-keys.ts';
 import { lockDataDirectory } from './state/data-lock.ts';
@@ -169,9 +169,13 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
 
     const renewal: SessionRenewal = {
       renew: async (sessionId, token) => {
-        const principal = await tokens.verify(token);
-        if (!gateway.renew(sessionId, principal)) throw new NoSuchSession('this token has no such session here');
-        return { expiresAtMs: principal.expiresAtMs };
+        try {
+          const principal = await tokens.verify(token);
+          return gateway.renew(sessionId, principal) ? { expiresAtMs: principal.expiresAtMs } : undefined;
+        } catch (error) {
+          if (error instanceof TokenRefused) return undefined;
+          throw error;
+        }
       },
     };
     const signInIssuer = config.issuers.find((issuer) => issuer.approverClientIds.length > 0);
@@ -194,7 +198,8 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         sessions: control,
         locks: control,
         renewal,
-        isOperator,
+        operatorOf: async (presented) => (isOperator(presented) ? 'operator' : undefined),
+        operatorHelp: OPERATOR_HELP,
         clock,
         randomToken: () => randomBytes(32).toString('base64url'),
         publicUrl,
@@ -245,10 +250,6 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     await stopAll().catch((failure: unknown) => log(`error: ${failure instanceof Error ? failure.message : String(failure)}`));
     throw error;
   }
-}
-
-class NoSuchSession extends SallyportError {
-  readonly code = 'no-such-session';
 }
 
 /** Renewed certificates reach the console's next connections. */

@@ -6,6 +6,9 @@ import { join } from 'node:path';
 const FILE = 'operator-token';
 const TOKEN_BYTES = 32;
 
+/** Where the token is, for whoever presented another one. */
+export const OPERATOR_HELP = 'Send the content of `operator-token` in the data directory as a bearer token.';
+
 /** The token of this data directory; made on first use, readable by its owner only. */
 export function ensureOperatorToken(dataDir: string): string {
   const kept = readOperatorToken(dataDir);

@@ -89,16 +89,17 @@ export class SqliteControl implements Control, SessionDirectory, LockDirectory {
     if (watched !== undefined) watched.session = { ...watched.session, ...known };
   }
 
-  list(): readonly LiveSession[] {
-    return [...this.#watched.values()].map(({ session }) => session);
+  async list(limit: number): Promise<{ readonly sessions: readonly LiveSession[]; readonly more: boolean }> {
+    const sessions = [...this.#watched.values()].slice(0, limit).map(({ session }) => session);
+    return { sessions, more: this.#watched.size > limit };
   }
 
-  end(id: string, by: string, reason: string): boolean {
+  async end(id: string, by: string, reason: string): Promise<boolean> {
     const watched = this.#watched.get(id);
     return watched !== undefined && this.#end(watched, by, reason);
   }
 
-  locks(): readonly Lock[] {
+  async locks(): Promise<readonly Lock[]> {
     return [...this.#locks.values()];
   }
 
@@ -106,7 +107,7 @@ export class SqliteControl implements Control, SessionDirectory, LockDirectory {
    * Locks a principal (`corp/agent-7`) or a person (`alice@bank.example`): no new sessions for it or on its behalf, and
    * the live ones end. On disk before the first of them is told.
    */
-  lock(subject: string, by: string, reason: string): number {
+  async lock(subject: string, by: string, reason: string): Promise<number> {
     const lockedAtMs = this.#ports.clock.now();
     this.#ports.db
       .prepare('INSERT OR REPLACE INTO control_lock (subject, locked_by, reason, locked_at) VALUES (?, ?, ?, ?)')
@@ -117,7 +118,7 @@ export class SqliteControl implements Control, SessionDirectory, LockDirectory {
   }
 
   /** False when it was not locked. */
-  unlock(subject: string): boolean {
+  async unlock(subject: string): Promise<boolean> {
     this.#ports.db.prepare('DELETE FROM control_lock WHERE subject = ?').run(subject);
     return this.#locks.delete(subject);
   }

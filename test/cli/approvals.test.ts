@@ -252,7 +252,7 @@ describe('sallyport sessions lock', () => {
     await sessions.run(['locks'], io);
     expect(io.written.stdout).toContain('by operator: strange\\u{202e}\n');
     expect(await sessions.run(['unlock', 'demo/agent-7'], io)).toBe(0);
-    expect(running.control.locks()).toEqual([]);
+    expect(await running.control.locks()).toEqual([]);
     await expect(sessions.run(['unlock', 'demo/agent-7'], io)).rejects.toThrow('Nothing is locked');
   });
 

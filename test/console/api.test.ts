@@ -191,7 +191,7 @@ describe('locks', () => {
     expect((await call('/v1/locks')).status).toBe(401);
     expect((await call('/v1/locks', { subject: 'demo/agent-7', reason: 'x' })).status).toBe(401);
     expect((await remove('demo/agent-7', {})).status).toBe(401);
-    expect(running.control.locks()).toEqual([]);
+    expect(await running.control.locks()).toEqual([]);
   });
 
   test('a locked agent’s sessions end with the reason, others live on, and an unlock is for the same name', async () => {
@@ -231,7 +231,7 @@ describe('locks', () => {
     { subject: ['demo/agent-7'], reason: 'x' },
   ])('%j is not understood', async (body) => {
     expect((await call('/v1/locks', body, operator())).status).toBe(400);
-    expect(running.control.locks()).toEqual([]);
+    expect(await running.control.locks()).toEqual([]);
   });
 });
 

@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { idTokenVerifier } from '../../console/id-token-verifier.ts';
 import { oidcSignIn } from '../../console/oidc-sign-in.ts';
 import type { VerifyIdToken } from '../../core/approval/votes.ts';
-import { SallyportError } from '../../core/errors.ts';
 import { serveConsole, type ConsoleServer } from '../../standalone/console-server.ts';
 import { CLI_CLIENT, CONSOLE_CLIENT, startDemoIssuer, type DemoIssuer } from '../../standalone/demo/issuer.ts';
-import { ensureOperatorToken, operatorCheck } from '../../standalone/operator-token.ts';
+import { ensureOperatorToken, OPERATOR_HELP, operatorCheck } from '../../standalone/operator-token.ts';
 import { writeRunning } from '../../standalone/running.ts';
 import { SqliteApprovalGate } from '../../standalone/state/sqlite-approval-gate.ts';
 import { SqliteControl } from '../../standalone/state/sqlite-control.ts';
@@ -40,10 +39,6 @@ export type RunningConsole = {
   readonly stop: () => Promise<void>;
 };
 
-class RenewalRefused extends SallyportError {
-  readonly code = 'renewal-refused';
-}
-
 /** Console, demo issuer and embedded state on free loopback ports, over a new data directory. */
 export async function startConsole(): Promise<RunningConsole> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sallyport-console-'));
@@ -55,6 +50,7 @@ export async function startConsole(): Promise<RunningConsole> {
   const gate = new SqliteApprovalGate({ db, clock, verifyIdToken, notify: () => {} });
   const control = new SqliteControl({ db, clock, budgetsOf: () => [] });
   const reported: unknown[] = [];
+  const isOperator = operatorCheck(operatorToken);
   const server: ConsoleServer = await serveConsole({ host: '127.0.0.1', port: 0 }, (url) => ({
     desk: gate,
     verifyIdToken,
@@ -63,12 +59,10 @@ export async function startConsole(): Promise<RunningConsole> {
     sessions: control,
     locks: control,
     renewal: {
-      renew: async (session, token) => {
-        if (session !== 's-1' || token !== 'fresh') throw new RenewalRefused('no');
-        return { expiresAtMs: 0 };
-      },
+      renew: async (session, token) => (session === 's-1' && token === 'fresh' ? { expiresAtMs: 0 } : undefined),
     },
-    isOperator: operatorCheck(operatorToken),
+    operatorOf: async (presented) => (isOperator(presented) ? 'operator' : undefined),
+    operatorHelp: OPERATOR_HELP,
     clock,
     randomToken: () => randomBytes(32).toString('base64url'),
     publicUrl: url,

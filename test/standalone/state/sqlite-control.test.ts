@@ -78,39 +78,42 @@ describe('sessions', () => {
     return { ends, watch };
   };
 
-  test('ending a session tells it once and takes it off the list', () => {
+  test('ending a session tells it once and takes it off the list', async () => {
     const { ends } = watched();
-    expect(control.list()).toMatchObject([{ id: 's-1', principal: 'demo/agent-7', human: 'alice@bank.example' }]);
-    expect(control.end('s-1', 'operator', 'strange')).toBe(true);
-    expect(control.end('s-1', 'operator', 'strange')).toBe(false);
+    expect(await control.list(10)).toMatchObject({
+      sessions: [{ id: 's-1', principal: 'demo/agent-7', human: 'alice@bank.example' }],
+      more: false,
+    });
+    expect(await control.end('s-1', 'operator', 'strange')).toBe(true);
+    expect(await control.end('s-1', 'operator', 'strange')).toBe(false);
     expect(ends).toEqual(['operator: strange']);
-    expect(control.list()).toEqual([]);
+    expect(await control.list(10)).toEqual({ sessions: [], more: false });
   });
 
-  test('a session that closed by itself is not told any more', () => {
+  test('a session that closed by itself is not told any more', async () => {
     const { ends, watch } = watched();
     watch.stop();
-    expect(control.end('s-1', 'operator', 'r')).toBe(false);
+    expect(await control.end('s-1', 'operator', 'r')).toBe(false);
     expect(ends).toEqual([]);
   });
 
   test.each(['demo/agent-7', 'alice@bank.example'])(
     'locking %s ends its sessions and refuses new ones, also after a restart',
-    (subject) => {
+    async (subject) => {
       const { ends } = watched();
       const bystander = watched({ ...agent, agent: 'agent-8', human: 'carl@bank.example' }, 's-2');
-      control.lock(subject, 'operator', 'stolen');
+      await control.lock(subject, 'operator', 'stolen');
       expect(ends).toEqual(['operator: stolen']);
       expect(bystander.ends).toEqual([]);
       expect(open().refusal(agent)).toContain('stolen');
       expect(control.refusal({ ...agent, agent: 'agent-8', human: 'carl@bank.example' })).toBeUndefined();
-      expect(control.unlock(subject)).toBe(true);
+      expect(await control.unlock(subject)).toBe(true);
       expect(open().refusal(agent)).toBeUndefined();
     },
   );
 
   test('a session of a principal that was locked meanwhile ends as soon as it is watched', async () => {
-    control.lock('demo/agent-7', 'operator', 'stolen');
+    await control.lock('demo/agent-7', 'operator', 'stolen');
     const { ends } = watched();
     await Promise.resolve();
     expect(ends).toEqual(['operator: stolen']);
