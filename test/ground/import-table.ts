@@ -99,6 +99,8 @@ const LAYERS: readonly Layer[] = [
     builtins: 'all',
     packages: 'all',
   },
+  // Settings and logs, which every handler uses.
+  { name: 'lambdas', holds: /^lambdas\/[^/]+\.ts$/u, files: /^core\/|^lambdas\/[^/]+\.ts$/u, builtins: 'all', packages: 'allButAws' },
   {
     name: 'use case',
     holds: /^lambdas\/[^/]+\//u,
