@@ -1,5 +1,6 @@
 /** What the data path needs from outside, in the words of its job. */
 import type { ApprovalGate } from '../core/approval/gate.ts';
+import { SallyportError } from '../core/errors.ts';
 import type { Recorder } from '../core/evidence/recorder.ts';
 import type { Bundle } from '../core/policy/bundle.ts';
 import type { Principal } from '../core/principal.ts';
@@ -46,8 +47,34 @@ export interface Control {
     measure: 'rows' | 'bytes' | 'statements' | 'lookups',
     amount: number,
   ): { readonly ok: true } | { readonly ok: false; readonly limit: number; readonly used: number; readonly renewsAtMs: number };
-  /** Another task may hold the session that a cancel key names. */
-  cancelElsewhere(key: { readonly taskSlot: number; readonly raw: Buffer }): Promise<void>;
+  /** Another task may hold the session that a cancel key names: `processId` names task and session, `secret` proves it. */
+  cancelElsewhere(key: { readonly processId: number; readonly secret: Buffer }): Promise<void>;
+  /** Reads what a principal has spent on a target, before a session of it opens. Throws StateUnavailable. */
+  prepare(principal: Principal, target: string): Promise<void>;
+  /**
+   * How much may be relied on here. `current`: everything is at most seconds old. `stale`: new statements wait and no session
+   * opens. `lost`: sessions end, since nobody could end them otherwise.
+   */
+  view(): StateView;
+}
+
+export type StateView = 'current' | 'stale' | 'lost';
+
+/** The shared state cannot be read or written now. */
+export class StateUnavailable extends SallyportError {
+  readonly code = 'state-unavailable';
+}
+
+/** Sums of what principals have spent, shared by all tasks. */
+export interface BudgetCounter {
+  /** Adds and returns the new total of all tasks; adding 0 reads it. May count twice what lost its answer, never too little. Throws StateUnavailable. */
+  add(counter: string, amount: number, expiresAtMs: number): Promise<number>;
+}
+
+/** Where a task leaves cancel requests for another. */
+export interface CancelMailbox {
+  /** Throws StateUnavailable. Nothing happens where no task has this slot. */
+  put(slot: number, cancel: { readonly processId: number; readonly secretHex: string }): Promise<void>;
 }
 
 export interface Clock {

@@ -8,7 +8,7 @@ import { buildSessionState, stateQuery } from '../../core/statement/sql/state-qu
 import { namesAlike, type SessionState } from '../../core/statement/sql/session-state.ts';
 import type { View } from '../../core/judging/view.ts';
 import { viewOf } from '../../core/judging/view.ts';
-import type { BundleSource } from '../ports.ts';
+import type { BundleSource, Control } from '../ports.ts';
 import type { LiveSession } from './live-session.ts';
 import { encodeBind } from './messages/bind.ts';
 import { encodeFlush, encodeSync } from './messages/bodiless.ts';
@@ -21,6 +21,9 @@ import { RecorderUnavailable } from '../../core/evidence/recorder.ts';
 export class Freshness {
   readonly #session: LiveSession;
   readonly #bundles: BundleSource;
+  readonly #control: Pick<Control, 'view'>;
+  /** A message waits until the gateway's own state can be read again. */
+  #awaitsState = false;
   /** Name of our own statement and portal: random, so that no client can have it. */
   readonly #ownName: string;
   #reading = false;
@@ -32,9 +35,10 @@ export class Freshness {
   #row = '';
   #onAnswer: (answer: string) => void = () => undefined;
 
-  constructor(session: LiveSession, bundles: BundleSource, ownName: string) {
+  constructor(session: LiveSession, bundles: BundleSource, control: Pick<Control, 'view'>, ownName: string) {
     this.#session = session;
     this.#bundles = bundles;
+    this.#control = control;
     this.#ownName = ownName;
   }
 
@@ -43,6 +47,7 @@ export class Freshness {
    * transaction nothing can be read and nothing but its end can run, so the old view serves.
    */
   ensure(): boolean {
+    if (!this.stateKnown()) return false;
     const { stale, machine } = this.#session;
     if (this.#reading || this.#refreshing || this.#settling) return false;
     if (stale.state || stale.catalog) {
@@ -63,6 +68,19 @@ export class Freshness {
       }
     }
     return this.#adoptChanges();
+  }
+
+  /**
+   * False while locks, ends and bundles of others cannot be read: what is new waits, since it might not be allowed any longer.
+   * The session looks again each second.
+   */
+  stateKnown(): boolean {
+    this.#awaitsState = this.#control.view() !== 'current';
+    return !this.#awaitsState;
+  }
+
+  get awaitsState(): boolean {
+    return this.#awaitsState;
   }
 
   /** Outside of transactions: what this session changed is made known to all others before it goes on itself. */

@@ -7,8 +7,8 @@ import { StatementJudge, type JudgeOptions } from '../../core/judging/authorize.
 import { newSessionId } from '../pipeline/approval-id.ts';
 import { TargetClosed } from '../../core/judging/view.ts';
 import { admit, type AdmissionPorts } from '../pipeline/open-session.ts';
-import type { ApprovalGate, CredentialIssuer, Recorder } from '../ports.ts';
-import { type CancelKeys, taskSlotOf } from './cancel-keys.ts';
+import { StateUnavailable, type ApprovalGate, type CredentialIssuer, type Recorder } from '../ports.ts';
+import type { CancelKeys } from './cancel-keys.ts';
 import { CancelThrottle } from './cancel-throttle.ts';
 import { readClientSettings } from './client-settings.ts';
 import { closedTarget, sessionView } from './freshness.ts';
@@ -90,6 +90,8 @@ export class PostgresGateway {
     const label = candidate.parameters.get('user') ?? '';
     const targetName = candidate.parameters.get('database') ?? '';
     if (this.#draining) return this.#refuse(candidate, reconnect('the gateway is shutting down'));
+    // Whoever was locked a moment ago is not known here.
+    if (ports.control.view() !== 'current') return this.#refuse(candidate, reconnect('the gateway cannot read its state'));
     const admission = await admit(ports, candidate.token, targetName);
     if (admission.kind === 'refused') {
       ports.recorder.recordRefusal({
@@ -110,6 +112,7 @@ export class PostgresGateway {
     try {
       const { principal, target, bundle } = admission;
       const id = newSessionId(ports.clock.now());
+      await ports.control.prepare(principal, target.name);
       const credential = await ports.credentials.issue(target, principal, id, candidate.token);
       const gone = new AbortController();
       const onClose = (): void => gone.abort();
@@ -218,7 +221,7 @@ export class PostgresGateway {
     if (!this.#throttle.allows(remoteAddress)) return;
     const session = cancelKeys.verify(key);
     if (session !== undefined) this.#bySlot.get(session)?.cancel();
-    else await ports.control.cancelElsewhere({ taskSlot: taskSlotOf(key), raw: key.secret });
+    else await ports.control.cancelElsewhere(key);
   }
 
   /** The session's principal has shown a fresh token. False: there is no such session, or it is another's. */
@@ -273,6 +276,7 @@ export class PostgresGateway {
     if (error instanceof UpstreamUnavailable) return upstreamRefusal(target, error);
     if (error instanceof Error && 'code' in error && error.code === 'ZG030') return recorderFailed('no');
     if (error instanceof TargetClosed) return closedTarget(target);
+    if (error instanceof StateUnavailable) return reconnect('the gateway cannot read its state');
     return targetUnavailable(target, 'misconfigured');
   }
 }

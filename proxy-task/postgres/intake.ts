@@ -371,6 +371,7 @@ export class Intake {
     if (found.kind === 'unconfirmed') return false;
     if (found.kind === 'unknown') return this.#refuseExtended(noSuchName('portal', portal));
     const run = found.body;
+    if (!this.#freshness.stateKnown()) return false;
     const fetches = FETCHES.has(run.judged.reading.kind);
     if (fetches || runsCode(run.judged)) {
       if (!this.#freshness.ensure()) return false;

@@ -153,7 +153,7 @@ export class PostgresSession implements LiveSession {
     this.#expiresAtMs = options.principal.expiresAtMs;
     this.#openedMs = options.clock.now();
     this.#lastActivityMs = this.#openedMs;
-    this.#freshness = new Freshness(this, options.bundles, `sallyport state ${randomBytes(12).toString('hex')}`);
+    this.#freshness = new Freshness(this, options.bundles, options.control, `sallyport state ${randomBytes(12).toString('hex')}`);
     this.#intake = new Intake(this, this.#freshness, (id) => this.#delivery.outcomes.claimed(id));
     this.#delivery = new Delivery(
       this,
@@ -483,6 +483,13 @@ export class PostgresSession implements LiveSession {
 
   /** Looks at the clocks of the session; called about once a second. */
   tick(nowMs: number): void {
+    if (this.#ended) return;
+    if (this.#options.control.view() === 'lost') {
+      const executed = this.machine.unfinished().length > 0 ? 'unknown' : 'no';
+      this.end(reconnect('the gateway cannot read its state', executed), 'state cannot be read', true);
+      return;
+    }
+    if (this.#freshness.awaitsState) this.wake();
     if (this.#ended) return;
     const { limits } = this.target;
     const deadlineMs = Math.min(this.#expiresAtMs, this.#openedMs + limits.maxSessionMs);

@@ -2,7 +2,7 @@
 import type { LiveSession, Lock, LockDirectory, SessionDirectory } from '../../console/ports.ts';
 import { principalName, type Principal } from '../../core/principal.ts';
 import type { Budget } from '../../core/target.ts';
-import type { Control } from '../../proxy-task/ports.ts';
+import type { Control, StateView } from '../../proxy-task/ports.ts';
 import { numberColumn, textColumn, type StateDatabase } from './state-database.ts';
 
 export type ControlPorts = {
@@ -148,6 +148,13 @@ export class SqliteControl implements Control, SessionDirectory, LockDirectory {
 
   // One process holds every session of one machine.
   async cancelElsewhere(): Promise<void> {}
+
+  async prepare(): Promise<void> {}
+
+  // What this process was told is all there is.
+  view(): StateView {
+    return 'current';
+  }
 
   /** Writes the sums that changed; also for a serving process that ends. */
   flush(): void {
