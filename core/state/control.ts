@@ -7,8 +7,12 @@
 export type BundlePointer = {
   /** `Bundle.version`. */
   readonly version: string;
+  /** `filesDigest` of the published files. */
+  readonly digest: string;
   readonly activatedBy: string;
   readonly activatedAtMs: number;
+  /** By the key for bundles over `activationText`: whoever can write the table still puts nothing in force. */
+  readonly signature: string;
 };
 
 /** Item `locks` of the control table: written by the console alone. */

@@ -1,0 +1,66 @@
+/** The bundle in force, as every function that decides reads it: pointer from DynamoDB, object from S3, key from KMS. */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
+import { GetPublicKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { GetObjectCommand, NoSuchKey, S3Client } from '@aws-sdk/client-s3';
+import { BundleInForce } from '../../core/config/bundle-in-force.ts';
+import { BundleRefused, bundleKey, MAX_BUNDLE_BYTES } from '../../core/config/published-bundle.ts';
+import { BUNDLE_ITEM } from '../../core/state/control.ts';
+import { decodeStored } from '../../core/state/stored-item.ts';
+
+export type BundleReaderSettings = {
+  readonly controlTable: string;
+  readonly configBucket: string;
+  /** ARN of the key for bundles. */
+  readonly bundleKey: string;
+};
+
+/** Small objects in the same region answer in tens of milliseconds: whoever waits longer waits for a retry. Three tries fit a login. */
+const CLIENT = { maxAttempts: 3, requestHandler: { connectionTimeout: 500, requestTimeout: 1_500 } };
+/** JSON escapes and the signature come on top of the files. */
+const MAX_OBJECT_BYTES = 2 * MAX_BUNDLE_BYTES;
+
+/** Reads items of the control table by their id, consistently. */
+export type ControlReader = (id: string) => Promise<{ readonly v: number; readonly body: unknown } | undefined>;
+
+/** Throws BundleRefused where an item of the table has not its shape. */
+export function controlReader(table: string): ControlReader {
+  const dynamo = new DynamoDBClient(CLIENT);
+  return async (id) => {
+    const { Item } = await dynamo.send(new GetItemCommand({ TableName: table, Key: { id: { S: id } }, ConsistentRead: true }));
+    if (Item === undefined) return undefined;
+    const item = decodeStored(Item);
+    if (item === undefined) throw new BundleRefused(`item ${id} of the control table has not its shape`);
+    return item;
+  };
+}
+
+export function bundleReader(settings: BundleReaderSettings, control: ControlReader = controlReader(settings.controlTable)): BundleInForce {
+  const s3 = new S3Client({ ...CLIENT, forcePathStyle: process.env['AWS_ENDPOINT_URL'] !== undefined });
+  const kms = new KMSClient(CLIENT);
+  return new BundleInForce({
+    pointer: () => control(BUNDLE_ITEM),
+    object: async (version) => {
+      try {
+        const { Body, ContentLength } = await s3.send(new GetObjectCommand({ Bucket: settings.configBucket, Key: bundleKey(version) }));
+        if (ContentLength === undefined || ContentLength > MAX_OBJECT_BYTES)
+          throw new BundleRefused(`the object of ${version} is no bundle`);
+        return await Body?.transformToString('utf8');
+      } catch (error) {
+        if (error instanceof NoSuchKey) return undefined;
+        throw error;
+      }
+    },
+    publicKey: async () => {
+      const { PublicKey } = await kms.send(new GetPublicKeyCommand({ KeyId: settings.bundleKey }));
+      return keyOf(PublicKey);
+    },
+  });
+}
+
+function keyOf(der: Uint8Array | undefined): KeyObject {
+  if (der === undefined) throw new BundleRefused('KMS gave no public key for bundles');
+  const key = createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
+  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new BundleRefused('the key for bundles is not of the curve P-256');
+  return key;
+}
