@@ -1,20 +1,10 @@
 /** Approvers' ID tokens, verified against their issuer's published keys: where a vote is cast, and again where a statement is sent. */
-import {
-  createLocalJWKSet,
-  createRemoteJWKSet,
-  decodeJwt,
-  errors,
-  jwtVerify,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-  type JWTVerifyOptions,
-  type JWTVerifyResult,
-} from 'jose';
+import { decodeJwt, type JWTPayload } from 'jose';
 import type { VerifiedIdToken, VerifyIdToken } from '../core/approval/votes.ts';
 import type { IssuerConfig } from '../core/config/config.ts';
 import { SallyportError } from '../core/errors.ts';
 import { groupsClaim, ownClaim, personClaim } from '../core/identity/claims.ts';
-import { discover, trustedUrl } from './oidc-discovery.ts';
+import { ASYMMETRIC, issuerKeySets, MAX_TOKEN_CHARACTERS, verifySigned } from './issuer-key-sets.ts';
 
 /** The token does not count; why, is for nobody who presents one. */
 export class IdTokenRefused extends SallyportError {
@@ -40,34 +30,19 @@ export type ApproverIssuer = {
   readonly keys?: readonly Readonly<Record<string, unknown>>[];
 };
 
-/** Asymmetric only: neither `none` nor a secret that others share (RFC 8725 §3.1). */
-const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512', 'EdDSA', 'Ed25519'];
-const MAX_TOKEN_CHARACTERS = 16_384;
-const KEYS_TIMEOUT_MS = 5_000;
-
 /** A verifier over these issuers; keys are fetched when needed and kept. */
 export function idTokenVerifier(issuers: readonly ApproverIssuer[]): VerifyIdToken {
-  const keys = new Map<string, Promise<JWTVerifyGetKey>>();
-  const keysOf = (issuer: ApproverIssuer): Promise<JWTVerifyGetKey> => {
-    const { url } = issuer;
-    const known = keys.get(url);
-    if (known !== undefined) return known;
-    const fetched = keySet(issuer);
-    keys.set(url, fetched);
-    // An issuer that was down is asked again by the next token.
-    fetched.catch(() => keys.delete(url));
-    return fetched;
-  };
+  const keysOf = issuerKeySets();
   return async (idToken, { nonce, atMs }) => {
     try {
       if (idToken.length > MAX_TOKEN_CHARACTERS) throw new IdTokenRefused('too long');
       const claimed = decodeJwt(idToken).iss;
       const issuer = issuers.find(({ url }) => url === claimed);
       if (issuer === undefined) throw new IdTokenRefused('unknown issuer');
-      const { payload, protectedHeader } = await verifiedBy(idToken, await keysOf(issuer), {
+      const { payload, protectedHeader } = await verifySigned(idToken, await keysOf(issuer), {
         issuer: issuer.url,
         audience: [...issuer.clientIds],
-        algorithms: ALGORITHMS.filter((algorithm) => issuer.algorithms?.includes(algorithm) ?? true),
+        algorithms: ASYMMETRIC.filter((algorithm) => issuer.algorithms?.includes(algorithm) ?? true),
         requiredClaims: ['sub', 'iat', 'exp', 'nonce'],
         currentDate: new Date(atMs),
       });
@@ -100,30 +75,6 @@ export function approverIssuers(issuers: readonly IssuerConfig[]): readonly Appr
       ...(jwksUri === undefined ? {} : { jwksUri }),
       ...(keys === undefined ? {} : { keys }),
     }));
-}
-
-async function keySet({ url, keys, jwksUri }: ApproverIssuer): Promise<JWTVerifyGetKey> {
-  if (keys !== undefined) return createLocalJWKSet({ keys: keys.map((key) => ({ ...key })) });
-  return createRemoteJWKSet(trustedUrl(jwksUri ?? (await discover(url)).jwksUri), { timeoutDuration: KEYS_TIMEOUT_MS });
-}
-
-/** Keys without an id are told apart by trying. */
-async function verifiedBy(idToken: string, keys: JWTVerifyGetKey, options: JWTVerifyOptions): Promise<JWTVerifyResult> {
-  try {
-    return await jwtVerify(idToken, keys, options);
-  } catch (error) {
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-    let last: unknown = error;
-    for await (const key of error) {
-      try {
-        return await jwtVerify(idToken, key, options);
-      } catch (cause) {
-        // The next key may fit; when none does, the last refusal stands.
-        last = cause;
-      }
-    }
-    throw last;
-  }
 }
 
 /** The authorized party has signed in, not whoever else the token names (OpenID Connect Core §3.1.3.7, steps 4 and 5). */
