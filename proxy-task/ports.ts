@@ -86,7 +86,7 @@ export interface Clock {
   after(ms: number, run: () => void): { cancel(): void };
 }
 
-/** An item of a state table: its version and its value, not yet checked. */
+/** An item of a state table: its version and its value, not yet checked; `v` 0 where it is none that the gateway writes. */
 export type StateItem = { readonly v: number; readonly body: unknown };
 
 /** One consistent read a second over every item that this task follows: bundle, locks, mailbox, held approvals. */
