@@ -14,8 +14,22 @@ export function nodeHash(left: Buffer, right: Buffer): Buffer {
 
 /** A tree that grows leaf by leaf in memory of its depth: one hash per set bit of its size. */
 export class MerkleTree {
-  private readonly complete: Buffer[] = [];
-  private leaves = 0;
+  private readonly complete: Buffer[];
+  private leaves: number;
+
+  /** With `peaks`, the tree of `size` leaves whose complete subtrees have these roots. Throws where the two do not fit. */
+  constructor(size = 0, peaks: readonly Buffer[] = []) {
+    let bits = 0;
+    for (let left = size; left > 0; left = Math.floor(left / 2)) bits += left % 2;
+    if (bits !== peaks.length) throw new Error('a tree of that size has another number of subtrees');
+    this.leaves = size;
+    this.complete = [...peaks];
+  }
+
+  /** Roots of the complete subtrees, largest first: all that is needed to go on. */
+  get peaks(): readonly Buffer[] {
+    return [...this.complete];
+  }
 
   get size(): number {
     return this.leaves;
