@@ -15,6 +15,8 @@ export type PostgresTarget = {
   readonly user: string;
   readonly tls: UpstreamTls;
   readonly credential: CredentialRef;
+  /** On AWS: the role through which the credential is had (design §10). */
+  readonly assume?: AssumeRole;
   readonly limits: TargetLimits;
   /** Whether plain reads may run before their intent is written (design §9); false unless the target opts out. */
   readonly readsUnrecorded: boolean;
@@ -34,6 +36,16 @@ export type CredentialRef =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'secretsManager'; readonly arn: string }
   | { readonly kind: 'rdsIam' };
+
+/** A role in the target's account, which `issue-credential` alone may assume. */
+export type AssumeRole = {
+  readonly role: string;
+  readonly externalId?: string;
+  /** For `rdsIam`, where the host's name does not say it. */
+  readonly region?: string;
+  /** For `rdsIam`: the one database; absent: any that the role itself reaches. */
+  readonly dbResourceId?: string;
+};
 
 export type TargetLimits = {
   /** Rows and bytes that one statement may release; ZG011. */

@@ -1,13 +1,8 @@
 /** Credentials of targets on one machine: named in the configuration, read from the environment or a file at each login. */
 import { readFile } from 'node:fs/promises';
-import { SallyportError } from '../core/errors.ts';
+import { CredentialUnavailable } from '../core/credential/credential-unavailable.ts';
 import type { PostgresTarget } from '../core/target.ts';
 import type { CredentialIssuer, UpstreamCredential } from '../proxy-task/ports.ts';
-
-/** The message names where the credential should be, never what was found there. */
-export class CredentialUnavailable extends SallyportError {
-  readonly code = 'credential-unavailable';
-}
 
 export class LocalCredentials implements CredentialIssuer {
   readonly #env: Readonly<Record<string, string | undefined>>;

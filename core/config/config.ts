@@ -63,6 +63,8 @@ export type AgentConfig = {
   readonly owner?: PersonKey;
   /** Namespaced, the most that the agent may have; absent: no such bound, but none of a human's groups either. */
   readonly groups?: readonly string[];
+  /** What CloudTrail shows as `sourceIdentity` of what this agent does; absent: a hash of its name. */
+  readonly shortName?: string;
 };
 
 export type RecordingConfig = {

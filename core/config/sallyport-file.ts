@@ -54,6 +54,13 @@ export function readSallyportFile(
     (i) => ['agents', i, 'name'],
     refuse,
   );
+  // Two agents of one short name could not be told apart in CloudTrail.
+  const shortNamed = agents.flatMap(({ shortName }, i) => (shortName === undefined ? [] : [{ shortName, i }]));
+  refuseTwice(
+    shortNamed.map(({ shortName }) => shortName),
+    (k) => ['agents', shortNamed[k]?.i ?? 0, 'shortName'],
+    refuse,
+  );
   refuseTwice(
     targets.map((target) => target.name),
     (i) => ['targets', i, 'name'],
@@ -144,6 +151,7 @@ function readAgent(raw: AgentFile): AgentConfig {
     name: raw.name,
     ...(raw.owner === undefined ? {} : { owner: personKey(raw.owner) }),
     ...(raw.groups === undefined ? {} : { groups: raw.groups }),
+    ...(raw.shortName === undefined ? {} : { shortName: raw.shortName }),
   };
 }
 
@@ -168,6 +176,13 @@ function readTarget(raw: TargetFile, limits: TargetLimits, recordRows: 'rows' | 
       'write env:NAME, file:PATH, secretsManager:ARN or rdsIam; never the secret',
     );
   }
+  if (raw.assume !== undefined && credential !== undefined && credential.kind !== 'secretsManager' && credential.kind !== 'rdsIam') {
+    refuse(
+      [...path, 'assume'],
+      `a role is assumed for secretsManager and rdsIam only, not for ${credential.kind}`,
+      'remove it, or change the credential',
+    );
+  }
   return {
     kind: 'postgres',
     name: raw.name,
@@ -177,6 +192,7 @@ function readTarget(raw: TargetFile, limits: TargetLimits, recordRows: 'rows' | 
     user: raw.user,
     tls,
     credential: credential ?? { kind: 'rdsIam' },
+    ...(raw.assume === undefined ? {} : { assume: raw.assume }),
     limits: readLimits(raw.limits ?? {}, limits, [...path, 'limits'], refuse),
     readsUnrecorded: raw.readsUnrecorded ?? false,
     recordRows: raw.recordRows ?? recordRows,

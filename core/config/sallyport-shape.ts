@@ -1,5 +1,5 @@
 /** What `sallyport.schema.json` accepts, in TypeScript's words. */
-import type { Budget } from '../target.ts';
+import type { AssumeRole, Budget } from '../target.ts';
 
 export type SallyportFile = {
   readonly listeners?: { readonly postgres?: ListenerFile; readonly api?: ListenerFile };
@@ -34,7 +34,12 @@ export type IssuerFile = {
   readonly approverClientIds?: readonly string[];
 };
 
-export type AgentFile = { readonly name: string; readonly owner?: string; readonly groups?: readonly string[] };
+export type AgentFile = {
+  readonly name: string;
+  readonly owner?: string;
+  readonly groups?: readonly string[];
+  readonly shortName?: string;
+};
 
 export type TargetFile = {
   readonly name: string;
@@ -45,6 +50,7 @@ export type TargetFile = {
   readonly user: string;
   readonly tls?: { readonly mode: 'verify-full' | 'disable'; readonly caFile?: string; readonly serverName?: string };
   readonly credential: string;
+  readonly assume?: AssumeRole;
   readonly limits?: LimitsFile;
   readonly readsUnrecorded?: boolean;
   readonly recordRows?: 'rows' | 'digest';

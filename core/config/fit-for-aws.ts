@@ -1,0 +1,25 @@
+/** What a configuration must say besides being right before tasks in AWS can serve it. */
+import type { ConfigError } from './config-error.ts';
+import type { Config } from './config.ts';
+import { MAIN_FILE } from './read-config.ts';
+import { databaseRegion } from './database-region.ts';
+import { readYaml } from './yaml-file.ts';
+
+/** Findings about a configuration that has been read without errors; none when it can be published. */
+export function unfitForAws(files: Readonly<Record<string, string>>, { targets }: Pick<Config, 'targets'>): readonly ConfigError[] {
+  const yaml = readYaml(MAIN_FILE, (files[MAIN_FILE] ?? '').replaceAll('\r\n', '\n'), () => [], {});
+  targets.forEach(({ credential, assume, host }, i) => {
+    const refuse = (message: string, fix: string): void => yaml.refuse(['targets', i, 'credential'], message, fix);
+    if (credential.kind === 'env' || credential.kind === 'file') {
+      refuse(`${credential.kind}: names something of one machine, which no task in AWS has`, 'use secretsManager:ARN or rdsIam');
+    } else if (assume === undefined) {
+      refuse(
+        `${credential.kind} is had through a role of the target's account, and none is named`,
+        'add `assume` with the `role` of this target',
+      );
+    } else if (credential.kind === 'rdsIam' && databaseRegion(host, assume) === undefined) {
+      refuse(`the region of \`${host}\` is not known`, 'add `region` to `assume`');
+    }
+  });
+  return yaml.errors;
+}
