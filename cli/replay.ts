@@ -68,6 +68,8 @@ function sceneText(scene: Scene): string {
       return visibleText(scene.text);
     case 'unkept':
       return `(${scene.bytes} bytes were released, of which this target records count and hash only)\n`;
+    case 'lost':
+      return `(${scene.bytes} bytes were released, whose content was lost when their writer ended; count and hash are recorded)\n`;
   }
 }
 

@@ -98,13 +98,17 @@ function report(root: string, result: Verification): string {
     `${count(result.recordings, 'session')}, ${count(result.events, 'event')} in ${count(result.batches, 'batch', 'batches')}, ${result.bytes} bytes, ${count(result.refusals, 'refused login')}`,
     ...(result.open.length > 0 ? [`open: ${result.open.join(', ')}`] : []),
     ...(result.openWriters.length > 0 ? [`still writing, or ended without closing: ${result.openWriters.join(', ')}`] : []),
-    ...result.abnormal.map(({ session, reason }) => `ended abnormally: ${session} (${reason})`),
+    ...result.abnormal.map(({ session, reason, lost }) => `ended abnormally: ${session} (${reason}${lostText(lost)})`),
     ...(newest === undefined ? [] : [`newest checkpoint: ${newest.origin}, ${count(newest.size, 'leaf', 'leaves')}, root ${newest.root}`]),
     `${result.keysPinned ? 'pinned key' : 'key'}: ${result.keys.map((key) => `sha256:${key}`).join(', ') || 'none'}`,
     ...result.notes.map((note) => `note: ${note}`),
   ];
   // Names and notes come from the evidence, which may be hostile.
   return `${lines.map((line) => visibleText(line, false)).join('\n')}\n`;
+}
+
+function lostText(lost: Verification['abnormal'][number]['lost']): string {
+  return lost === undefined ? '' : `; the content of ${count(lost.batches, 'batch', 'batches')}, ${lost.bytes} bytes, was lost with it`;
 }
 
 function label({ about }: Finding): string {

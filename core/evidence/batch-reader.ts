@@ -4,6 +4,9 @@ import type { Hash } from 'node:crypto';
 import { type BatchHead, type FoundBatch, MAX_LINE_BYTES, parseBatchLine } from './batch.ts';
 
 const LINE_FEED = 0x0a;
+/** What a torn segment says behind a line whose content is kept: that it follows, or that it is lost. */
+const CONTENT_FOLLOWS = 0x2b;
+const CONTENT_LOST = 0x2d;
 
 export type BatchSink = {
   batch(batch: FoundBatch): void;
@@ -17,16 +20,22 @@ export type BatchSink = {
  */
 export class BatchReader {
   private readonly sink: BatchSink;
+  private readonly torn: boolean;
   private readonly held: Buffer[] = [];
   private heldBytes = 0;
   private head: { readonly parsed: BatchHead; readonly hash: string; readonly lineBytes: number } | undefined;
   private contentHash: Hash | undefined;
   private contentLeft = 0;
+  /** What was read of the line between a line and its content, in a torn segment. */
+  private mark = '';
+  private markRead = true;
   private end = 0;
   private failure: string | undefined;
 
-  constructor(sink: BatchSink) {
+  /** With `torn` the bytes are those of a torn segment (`tornSegmentPath`). */
+  constructor(sink: BatchSink, { torn = false }: { readonly torn?: boolean } = {}) {
     this.sink = sink;
+    this.torn = torn;
   }
 
   /** Where the last whole batch ends. */
@@ -42,7 +51,8 @@ export class BatchReader {
   push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length && this.failure === undefined) {
-      at = this.head === undefined ? this.takeLine(chunk, at) : this.takeContent(this.head, chunk, at);
+      if (this.head === undefined) at = this.takeLine(chunk, at);
+      else at = this.markRead ? this.takeContent(this.head, chunk, at) : this.takeMark(this.head, chunk, at);
     }
   }
 
@@ -67,13 +77,30 @@ export class BatchReader {
       return chunk.length;
     }
     const head = { parsed, hash: sha256('sha256', line, 'hex'), lineBytes: line.length + 1 };
-    if (parsed.content?.kept !== true) this.settle(head, true);
+    if (parsed.content?.kept !== true) this.settle(head, 'none');
     else {
       this.head = head;
+      this.markRead = !this.torn;
       this.contentLeft = parsed.content.bytes;
       this.contentHash = createHash('sha256');
     }
     return to + 1;
+  }
+
+  private takeMark(head: NonNullable<typeof this.head>, chunk: Buffer, from: number): number {
+    const byte = chunk[from];
+    if (this.mark === '' && byte === CONTENT_FOLLOWS) this.mark = '+';
+    else if (this.mark === '' && byte === CONTENT_LOST) this.mark = '-';
+    else if (this.mark === '' || byte !== LINE_FEED) this.failure = 'the line does not say whether its content follows';
+    else {
+      this.markRead = true;
+      if (this.mark === '-') {
+        this.head = undefined;
+        this.settle(head, 'lost');
+      }
+      this.mark = '';
+    }
+    return from + 1;
   }
 
   private takeContent(head: NonNullable<typeof this.head>, chunk: Buffer, from: number): number {
@@ -90,16 +117,30 @@ export class BatchReader {
     }
     const intact = this.contentHash?.digest('hex') === head.parsed.content?.sha256;
     this.head = undefined;
-    this.settle(head, intact);
+    this.settle(head, intact ? 'intact' : 'changed');
     return from + 1;
   }
 
-  private settle({ parsed, hash, lineBytes }: NonNullable<typeof this.head>, contentIntact: boolean): void {
-    const contentBytes = parsed.content?.bytes ?? 0;
-    const contentKept = parsed.content?.kept === true;
-    const atByte = this.end;
-    this.end = atByte + lineBytes + (contentKept ? contentBytes + 1 : 0);
+  private settle({ parsed, hash, lineBytes }: NonNullable<typeof this.head>, content: 'none' | 'intact' | 'changed' | 'lost'): void {
     const { owner, batch, prev, events } = parsed;
-    this.sink.batch({ owner, batch, prev, hash, atByte, endByte: this.end, events, contentBytes, contentKept, contentIntact });
+    const contentBytes = parsed.content?.bytes ?? 0;
+    const contentKept = content === 'intact' || content === 'changed';
+    const markBytes = this.torn && content !== 'none' ? 2 : 0;
+    const atByte = this.end;
+    const endByte = atByte + lineBytes + markBytes + (contentKept ? contentBytes + 1 : 0);
+    this.end = endByte;
+    this.sink.batch({
+      owner,
+      batch,
+      prev,
+      hash,
+      atByte,
+      endByte,
+      events,
+      contentBytes,
+      contentKept,
+      contentLost: content === 'lost',
+      contentIntact: content !== 'changed',
+    });
   }
 }

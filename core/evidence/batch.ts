@@ -43,6 +43,8 @@ export type FoundBatch = {
   readonly contentBytes: number;
   /** Whether the content stands in the file. */
   readonly contentKept: boolean;
+  /** Whether the line says that the content is kept, but a torn segment says that it was lost with the writer. */
+  readonly contentLost: boolean;
   /** Whether content that stands in the file has the hash that the line names. */
   readonly contentIntact: boolean;
 };

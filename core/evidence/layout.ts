@@ -31,14 +31,17 @@ export function checkpointPath(day: string, size: number): string {
   return `checkpoints/${day}/${sizeName(size)}.ckpt`;
 }
 
-/** Where a spine is not one file that grows: the batches from this one on, up to the next piece. */
+/** Where a spine is not one file that grows: the batches from this one on, up to the next piece. No piece is empty. */
 export function spinePiecePath(writer: string, firstBatch: number): string {
   return `writers/${writer}/${sizeName(firstBatch)}.log`;
 }
 
 /**
  * The last segment of a recording whose writer died, put together from its journal: like a segment, but the line of a batch
- * with content is followed by a line `+` and the content, or by a line `-` where the content was lost with the writer.
+ * whose content is kept is followed by a line `+` and the content with its line feed, or by a line `-` where the content was
+ * lost with the writer. It has the number behind the last segment, and `recording.sealed` names that number and all that was
+ * lost. A segment of the same number may stand beside it, put by the dead writer just as it was ended: that is right as long
+ * as the torn one has all of its batches too.
  */
 export function tornSegmentPath(day: string, session: string, segment: number): string {
   return `sessions/${day}/${session}/${String(segment).padStart(6, '0')}.torn`;
@@ -68,7 +71,10 @@ export type Place =
   | { readonly kind: 'format' }
   | { readonly kind: 'key'; readonly keyId: string }
   | { readonly kind: 'writer'; readonly writer: string }
-  | { readonly kind: 'segment'; readonly day: string; readonly session: string; readonly segment: number }
+  /** A part of a spine, from its batch `firstBatch` on. */
+  | { readonly kind: 'spinePiece'; readonly writer: string; readonly firstBatch: number }
+  /** `torn` where it was put together after its writer died. */
+  | { readonly kind: 'segment'; readonly day: string; readonly session: string; readonly segment: number; readonly torn: boolean }
   | { readonly kind: 'leaves'; readonly size: number }
   | { readonly kind: 'checkpoint'; readonly size: number }
   /** Left by a write that did not finish; not evidence. */
@@ -79,14 +85,15 @@ export function placeOf(path: string): Place | undefined {
   if (path === FORMAT_PATH) return { kind: 'format' };
   if (path.endsWith('.tmp')) return { kind: 'unfinished' };
   const match =
-    /^(?:keys\/(?<keyId>[0-9a-f]{64})\.pem|writers\/(?<writer>[A-Za-z0-9_-]+)\.log|sessions\/(?<day>\d{4}-\d\d-\d\d)\/(?<session>[A-Za-z0-9_-]+)\/(?<segment>\d{6,})\.seg|checkpoints\/\d{4}-\d\d-\d\d\/(?<size>\d{12,})\.(?<what>leaves|ckpt))$/.exec(
+    /^(?:keys\/(?<keyId>[0-9a-f]{64})\.pem|writers\/(?<writer>[A-Za-z0-9_-]+)(?:\/(?<firstBatch>\d{12,}))?\.log|sessions\/(?<day>\d{4}-\d\d-\d\d)\/(?<session>[A-Za-z0-9_-]+)\/(?<segment>\d{6,})\.(?<ending>seg|torn)|checkpoints\/\d{4}-\d\d-\d\d\/(?<size>\d{12,})\.(?<what>leaves|ckpt))$/.exec(
       path,
     );
-  const { keyId, writer, day, session, segment, size, what } = match?.groups ?? {};
+  const { keyId, writer, firstBatch, day, session, segment, ending, size, what } = match?.groups ?? {};
   if (keyId !== undefined) return { kind: 'key', keyId };
+  if (writer !== undefined && firstBatch !== undefined) return { kind: 'spinePiece', writer, firstBatch: Number(firstBatch) };
   if (writer !== undefined) return { kind: 'writer', writer };
   if (day !== undefined && session !== undefined && segment !== undefined) {
-    return { kind: 'segment', day, session, segment: Number(segment) };
+    return { kind: 'segment', day, session, segment: Number(segment), torn: ending === 'torn' };
   }
   if (size !== undefined) return { kind: what === 'leaves' ? 'leaves' : 'checkpoint', size: Number(size) };
   return undefined;

@@ -13,7 +13,9 @@ export type Scene =
     }
   | { readonly kind: 'copy'; readonly statement: number; readonly text: string }
   /** The recording keeps only count and hash of these. */
-  | { readonly kind: 'unkept'; readonly bytes: number };
+  | { readonly kind: 'unkept'; readonly bytes: number }
+  /** The recording keeps only count and hash of these: the content was lost with its writer. */
+  | { readonly kind: 'lost'; readonly bytes: number };
 
 /** Rows shown at a time: a result of millions is played in parts. */
 const ROWS_AT_ONCE = 500;
@@ -54,8 +56,9 @@ export async function* play(batches: AsyncIterable<RecordedBatch>): AsyncGenerat
     yield* flush();
   }
 
-  for await (const { events, content, unkeptBytes } of batches) {
+  for await (const { events, content, unkeptBytes, lostBytes } of batches) {
     if (unkeptBytes > 0) yield { kind: 'unkept', bytes: unkeptBytes };
+    if (lostBytes > 0) yield { kind: 'lost', bytes: lostBytes };
     for (const message of releasedMessages(content)) waiting.push(message);
     for (const event of events) {
       const { statement, rows } = event;

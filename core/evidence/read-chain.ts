@@ -28,11 +28,12 @@ export class ChainCursor {
   private atByte = 0;
   private ended = false;
 
-  constructor(path: string, file: EvidenceFile, buffer: Buffer, content?: (piece: Buffer) => void) {
+  /** The buffer holds nothing between calls: cursors that are not read at the same time may share one. */
+  constructor(path: string, file: EvidenceFile, buffer: Buffer, torn: boolean) {
     this.path = path;
     this.file = file;
     this.buffer = buffer;
-    this.reader = new BatchReader({ batch: (batch) => this.found.push(batch), ...(content === undefined ? {} : { content }) });
+    this.reader = new BatchReader({ batch: (batch) => this.found.push(batch) }, { torn });
   }
 
   /** The next whole batch, or undefined at the end of what can be read. */
@@ -71,13 +72,13 @@ export class ChainCursor {
   }
 }
 
-/** Opens a file of batches; undefined where there is none. */
+/** Opens a file of batches, with `torn` a torn segment; undefined where there is none. */
 export async function openChain(
   source: EvidenceSource,
   path: string,
   buffer: Buffer,
-  content?: (piece: Buffer) => void,
+  { torn = false }: { readonly torn?: boolean } = {},
 ): Promise<ChainCursor | undefined> {
   const file = await source.open(path);
-  return file === undefined ? undefined : new ChainCursor(path, file, buffer, content);
+  return file === undefined ? undefined : new ChainCursor(path, file, buffer, torn);
 }

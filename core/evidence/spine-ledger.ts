@@ -1,7 +1,7 @@
 /** What all spines say together: the list that recordings, writers and checkpoints are held against. */
 import { type FoundEvent, isHash, isRecord } from './batch.ts';
 import { isDay, isId } from './layout.ts';
-import type { ChainHead, TornTail } from './spine.ts';
+import type { ChainHead, LostContent, TornTail } from './spine.ts';
 
 /** How a recording ended, by its own writer or by the one that found it. */
 export type RecordingEnd = {
@@ -10,6 +10,8 @@ export type RecordingEnd = {
   readonly abnormal: boolean;
   readonly reason: string;
   readonly torn?: TornTail;
+  /** Content that died with the writer. */
+  readonly lost?: LostContent;
   /** When the entry was recorded. */
   readonly at: string;
   /** Absent where another writer sealed it. */
@@ -22,11 +24,15 @@ export type NamedRecording = {
   readonly day: string;
   /** Every head that was named, in order; the chain must go through each. */
   readonly heads: ChainHead[];
+  /** What the last head named: every segment before it is in the evidence. */
+  segment: number;
   end?: RecordingEnd;
 };
 
 export type NamedWriter = {
   opened: boolean;
+  /** It names no key: a sealer elsewhere signs, and what it records stands in a journal before it is evidence. */
+  journaled: boolean;
   closed: boolean;
   fence?: { readonly by: string; readonly head: ChainHead; readonly torn?: TornTail };
   /** Where a later writer found it. */
@@ -44,7 +50,7 @@ export class SpineLedger {
   private readonly later: { readonly writer: string; readonly event: FoundEvent; readonly wrong: (what: string) => void }[] = [];
 
   writer(id: string): NamedWriter {
-    const known = this.writers.get(id) ?? { opened: false, closed: false };
+    const known = this.writers.get(id) ?? { opened: false, journaled: false, closed: false };
     this.writers.set(id, known);
     return known;
   }
@@ -99,9 +105,11 @@ export class SpineLedger {
 
   private writerOpened(writer: string, own: NamedWriter, event: FoundEvent): string | undefined {
     const { key, previous } = event;
-    if (own.opened || event['writer'] !== writer || !isHash(key) || !Array.isArray(previous)) return 'the entry is malformed';
+    if (own.opened || event['writer'] !== writer || !Array.isArray(previous)) return 'the entry is malformed';
+    if (key !== undefined && !isHash(key)) return 'the entry is malformed';
     own.opened = true;
-    this.keys.add(key);
+    own.journaled = key === undefined;
+    if (key !== undefined) this.keys.add(key);
     for (const before of previous) {
       const head = isRecord(before) ? headOf(before['head']) : undefined;
       const name = isRecord(before) ? idOf(before['writer']) : undefined;
@@ -116,7 +124,7 @@ export class SpineLedger {
     const session = idOf(event['session']);
     if (session === undefined || !isDay(day)) return 'the entry is malformed';
     if (this.recordings.has(session)) return `the recording ${session} was opened before`;
-    this.recordings.set(session, { session, writer, day, heads: [] });
+    this.recordings.set(session, { session, writer, day, heads: [], segment: 0 });
     return undefined;
   }
 
@@ -128,7 +136,9 @@ export class SpineLedger {
     if (recording.end !== undefined) return 'the entry stands behind the end of its recording';
     if (head === undefined || !isCount(segment)) return 'the entry is malformed';
     if (head.batch < (recording.heads.at(-1)?.batch ?? -1)) return 'the recording goes backwards';
+    if (segment < recording.segment) return 'the recording goes backwards';
     recording.heads.push(head);
+    recording.segment = segment;
     if (event.type === 'recording.head') return undefined;
     if (typeof abnormal !== 'boolean' || typeof reason !== 'string' || typeof at !== 'string') return 'the entry is malformed';
     if (!isCount(events) || !isCount(contentBytes) || !isCount(statements) || !isCount(rows)) {
@@ -142,13 +152,22 @@ export class SpineLedger {
     const { session, writer, segment, reason, at } = event;
     const head = headOf(event['head']);
     const torn = tornOf(event['torn']);
+    const lost = lostOf(event['lost']);
     const recording = typeof session === 'string' ? this.recordings.get(session) : undefined;
     if (recording === undefined || recording.writer !== writer) return 'the entry seals a recording that its writer did not open';
     if (recording.end !== undefined) return 'the entry seals a recording that had ended';
-    if (head === undefined || torn === 'malformed' || !isCount(segment)) return 'the entry is malformed';
+    if (head === undefined || torn === 'malformed' || lost === 'malformed' || !isCount(segment)) return 'the entry is malformed';
     if (typeof reason !== 'string' || typeof at !== 'string') return 'the entry is malformed';
     recording.heads.push(head);
-    recording.end = { segment, head, abnormal: true, reason, at, ...(torn === undefined ? {} : { torn }) };
+    recording.end = {
+      segment,
+      head,
+      abnormal: true,
+      reason,
+      at,
+      ...(torn === undefined ? {} : { torn }),
+      ...(lost === undefined ? {} : { lost }),
+    };
     return undefined;
   }
 
@@ -179,6 +198,12 @@ function tornOf(value: unknown): TornTail | undefined | 'malformed' {
   if (value === undefined) return undefined;
   if (!isRecord(value) || !isCount(value['bytes']) || !isHash(value['sha256'])) return 'malformed';
   return { bytes: value['bytes'], sha256: value['sha256'] };
+}
+
+function lostOf(value: unknown): LostContent | undefined | 'malformed' {
+  if (value === undefined) return undefined;
+  if (!isRecord(value) || !isCount(value['batches']) || !isCount(value['bytes'])) return 'malformed';
+  return { batches: value['batches'], bytes: value['bytes'] };
 }
 
 function isCount(value: unknown): value is number {

@@ -11,18 +11,23 @@ export type ChainHead = { readonly batch: number; readonly hash: string };
 /** Bytes behind the last whole batch. */
 export type TornTail = { readonly bytes: number; readonly sha256: string };
 
+/** Content that was released and recorded by its hash, and died with its writer: of how many batches, and how much. */
+export type LostContent = { readonly batches: number; readonly bytes: number };
+
 export type SpineEvent =
   | {
       readonly type: 'writer.opened';
       readonly writer: string;
       readonly boot: string;
-      readonly key: string;
+      /** Fingerprint of the key that this writer seals with; absent where a sealer elsewhere signs. */
+      readonly key?: string;
       readonly program: string;
       /** Writers that no writer before has named, and where they stood. */
       readonly previous: readonly { readonly writer: string; readonly head: ChainHead }[];
     }
   /** Written before the session's first batch. */
   | { readonly type: 'recording.opened'; readonly session: string; readonly day: string }
+  /** Every segment before `segment` is in the evidence; where a journal comes before segments, `segment` itself may not be yet. */
   | { readonly type: 'recording.head'; readonly session: string; readonly segment: number; readonly head: ChainHead }
   | {
       readonly type: 'recording.closed';
@@ -38,7 +43,10 @@ export type SpineEvent =
       readonly rows: number;
       readonly bytes: number;
     }
-  /** Another writer ended this session's recording, at its last whole batch. */
+  /**
+   * Another writer ended this session's recording, at its last whole batch. `segment` is its last one; where that is a torn
+   * segment with lost content, `lost` says exactly how much.
+   */
   | {
       readonly type: 'recording.sealed';
       readonly session: string;
@@ -46,6 +54,7 @@ export type SpineEvent =
       readonly segment: number;
       readonly head: ChainHead;
       readonly torn?: TornTail;
+      readonly lost?: LostContent;
       readonly abnormal: true;
       readonly reason: string;
     }

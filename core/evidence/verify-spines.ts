@@ -1,12 +1,13 @@
 /** Checks spines against the leaves of the tree, and the tree against its checkpoints; all in one pass over each. */
 import { createHash } from 'node:crypto';
-import { NO_BATCH } from './batch.ts';
+import { type FoundBatch, NO_BATCH } from './batch.ts';
 import { ChainCheck, placeOfBatch } from './chain.ts';
 import { type Checkpoint, parseCheckpoint, signedBy, type TrustedKey } from './checkpoint.ts';
 import type { Findings } from './findings.ts';
 import { checkpointPath, leafLine, parseLeaf, writerPath } from './layout.ts';
 import { MerkleTree } from './merkle.ts';
-import { type ChainCursor, type FileEnd, openChain } from './read-chain.ts';
+import type { FileEnd } from './read-chain.ts';
+import { openSpine, type SpineCursor, type SpineFiles } from './read-spine.ts';
 import { type EvidenceSource, readWhole } from './source.ts';
 import type { TornTail } from './spine.ts';
 import type { SpineLedger } from './spine-ledger.ts';
@@ -18,7 +19,7 @@ const MIN_LEAF_LINE = leafLine({ writer: 'w', batch: 0, hash: NO_BATCH }).length
 /** A file whose name ends in a size of the tree. */
 export type SizedFile = { readonly path: string; readonly size: number };
 
-type Spine = { readonly cursor: ChainCursor; readonly chain: ChainCheck; leafed: number; covered: number };
+type Spine = { readonly cursor: SpineCursor; readonly chain: ChainCheck; leafed: number; covered: number };
 
 export type SpineParts = {
   readonly source: EvidenceSource;
@@ -40,6 +41,7 @@ export type SpineResult = {
 
 export class SpineCheck {
   private readonly parts: SpineParts;
+  private readonly buffer = Buffer.allocUnsafe(SPINE_BUFFER_BYTES);
   private readonly tree = new MerkleTree();
   private readonly spines = new Map<string, Spine>();
   private readonly ends = new Map<string, FileEnd>();
@@ -51,8 +53,12 @@ export class SpineCheck {
     this.parts = parts;
   }
 
-  async run(writers: readonly string[], leaves: readonly SizedFile[], checkpoints: readonly SizedFile[]): Promise<SpineResult> {
-    for (const writer of writers) await this.openSpine(writer);
+  async run(
+    writers: readonly (readonly [writer: string, files: SpineFiles])[],
+    leaves: readonly SizedFile[],
+    checkpoints: readonly SizedFile[],
+  ): Promise<SpineResult> {
+    for (const [writer, files] of writers) await this.openSpine(writer, files);
     let waiting = [...checkpoints];
     const passed = async (): Promise<void> => {
       for (let [next] = waiting; next !== undefined && next.size <= this.tree.size; [next] = waiting) {
@@ -74,8 +80,12 @@ export class SpineCheck {
     return { leaves: this.tree.size, uncovered, newest: this.newest, openWriters: this.checkEnds() };
   }
 
-  private async openSpine(writer: string): Promise<void> {
-    const cursor = await openChain(this.parts.source, writerPath(writer), Buffer.allocUnsafe(SPINE_BUFFER_BYTES));
+  private async openSpine(writer: string, files: SpineFiles): Promise<void> {
+    const { findings } = this.parts;
+    const cursor = await openSpine(this.parts.source, writer, files, this.buffer, (about, path, what, where) => {
+      if (about === 'intact') findings.notIntact(path, what, where);
+      else findings.notComplete(path, what, where);
+    });
     if (cursor === undefined) return;
     this.spines.set(writer, { cursor, chain: new ChainCheck({ kind: 'writer', id: writer }, this.parts.findings), leafed: 0, covered: 0 });
     this.parts.ledger.writer(writer);
@@ -138,7 +148,7 @@ export class SpineCheck {
     spine.leafed = spine.chain.head.batch + 1;
   }
 
-  private async advance(writer: string, spine: Spine): Promise<Awaited<ReturnType<ChainCursor['next']>>> {
+  private async advance(writer: string, spine: Spine): Promise<FoundBatch | undefined> {
     const batch = await spine.cursor.next();
     if (batch === undefined) return undefined;
     const { findings, ledger } = this.parts;
@@ -215,8 +225,8 @@ export class SpineCheck {
     const { ledger, findings } = this.parts;
     const open: string[] = [];
     for (const [writer, { opened, closed, fence, namedAt }] of ledger.writers) {
-      const path = writerPath(writer);
       const spine = this.spines.get(writer);
+      const path = spine?.cursor.path ?? writerPath(writer);
       const end = this.ends.get(writer);
       if (spine === undefined || end === undefined) {
         findings.notComplete(path, 'the spine is missing: another names its writer');

@@ -7,7 +7,9 @@ import { type Checkpoint, parseCheckpoint, type TrustedKey, trustedKey } from '.
 import { type Finding, Findings } from './findings.ts';
 import { FORMAT_PATH, FORMAT_TEXT, keyPath, placeOf } from './layout.ts';
 import { type EvidenceSource, readWhole } from './source.ts';
+import type { LostContent } from './spine.ts';
 import { SpineLedger } from './spine-ledger.ts';
+import { noteSpineFile, type SpineFiles } from './read-spine.ts';
 import { type PresentRecording, RecordingCheck } from './verify-recordings.ts';
 import { type SizedFile, SpineCheck } from './verify-spines.ts';
 
@@ -31,7 +33,10 @@ export type Verification = {
   readonly notes: readonly string[];
   readonly recordings: number;
   readonly open: readonly string[];
-  readonly abnormal: readonly { readonly session: string; readonly reason: string }[];
+  /** `lost` is content that was released and recorded by its hash, and died with its writer. */
+  readonly abnormal: readonly { readonly session: string; readonly reason: string; readonly lost?: LostContent }[];
+  /** Batches of open recordings that their writers still keep outside of this evidence. */
+  readonly pending: number;
   readonly writers: number;
   readonly openWriters: readonly string[];
   readonly refusals: number;
@@ -49,7 +54,7 @@ export type Verification = {
 
 type Inventory = {
   readonly keys: string[];
-  readonly writers: string[];
+  readonly writers: Map<string, SpineFiles>;
   readonly recordings: Map<string, PresentRecording>;
   readonly leaves: SizedFile[];
   readonly checkpoints: SizedFile[];
@@ -67,12 +72,17 @@ export async function verifyEvidence(source: EvidenceSource, options: VerifyOpti
   else if (format.toString('latin1') !== FORMAT_TEXT) findings.notIntact(FORMAT_PATH, 'the file is not that of this format');
   const { keys, keysPinned } = await trustedKeys(source, found.keys, options, findings);
   const kept = keptCheckpoint(options.checkpoint, findings);
-  const spines = await new SpineCheck({ source, findings, ledger, keys, kept }).run(found.writers, found.leaves, found.checkpoints);
+  const spines = await new SpineCheck({ source, findings, ledger, keys, kept }).run(
+    [...found.writers].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    found.leaves,
+    found.checkpoints,
+  );
   for (const key of ledger.keys) {
     if (!found.keys.includes(key)) findings.notComplete(keyPath(key), 'the key file is missing: a writer seals with this key');
     if (keysPinned && !keys.some(({ fingerprint }) => fingerprint === key))
       findings.notIntact(keyPath(key), 'a writer seals with a key that is not pinned');
   }
+  if (keys.length === 0 && found.checkpoints.length > 0) findings.notComplete('keys', 'no key is there: nobody can tell who signed');
   let doneBytes = 0;
   const { openWriters } = spines;
   const check = new RecordingCheck({
@@ -80,6 +90,7 @@ export async function verifyEvidence(source: EvidenceSource, options: VerifyOpti
     findings,
     ledger,
     openWriters,
+    note: (text) => void notes.push(text),
     progress: (bytes) => {
       doneBytes += bytes;
       options.progress?.(doneBytes, found.totalBytes);
@@ -96,6 +107,8 @@ export async function verifyEvidence(source: EvidenceSource, options: VerifyOpti
   if (spines.newest === undefined) notes.push('there is no checkpoint yet: nothing is signed');
   if (spines.uncovered > 0)
     notes.push(`not yet under a checkpoint: ${spines.uncovered} of the batches that writers recorded about their sessions`);
+  const { pending, ...totals } = check.totals;
+  if (pending > 0) notes.push(`not yet in the evidence: ${pending} batches of open recordings, which their writers keep in a journal`);
   if (!keysPinned) notes.push('the key came from the evidence itself: pin it with --key to know who signed');
   return {
     intact: findings.intact,
@@ -105,11 +118,14 @@ export async function verifyEvidence(source: EvidenceSource, options: VerifyOpti
     notes,
     recordings: ended.length,
     open: ended.filter(({ end }) => end === undefined).map(({ session }) => session),
-    abnormal: ended.flatMap(({ session, end }) => (end?.abnormal === true ? [{ session, reason: end.reason }] : [])),
+    abnormal: ended.flatMap(({ session, end }) =>
+      end?.abnormal === true ? [{ session, reason: end.reason, ...(end.lost === undefined ? {} : { lost: end.lost }) }] : [],
+    ),
+    pending,
     writers: ledger.writers.size,
     openWriters,
     refusals: ledger.refusals,
-    ...check.totals,
+    ...totals,
     leaves: spines.leaves,
     uncovered: spines.uncovered,
     newestCheckpoint: spines.newest === undefined ? undefined : describe(spines.newest.path, spines.newest.checkpoint),
@@ -120,7 +136,7 @@ export async function verifyEvidence(source: EvidenceSource, options: VerifyOpti
 
 async function takeInventory(source: EvidenceSource, findings: Findings, notes: string[]): Promise<Inventory> {
   const keys: string[] = [];
-  const writers: string[] = [];
+  const writers = new Map<string, SpineFiles>();
   const recordings = new Map<string, PresentRecording>();
   const leaves: SizedFile[] = [];
   const checkpoints: SizedFile[] = [];
@@ -130,15 +146,15 @@ async function takeInventory(source: EvidenceSource, findings: Findings, notes: 
     if (place === undefined) findings.notIntact(path, 'evidence has no such file');
     else if (place.kind === 'unfinished') notes.push(`${path} was left by a write that did not finish`);
     else if (place.kind === 'key') keys.push(place.keyId);
-    else if (place.kind === 'writer') writers.push(place.writer);
+    else if (place.kind === 'writer' || place.kind === 'spinePiece') noteSpineFile(writers, place);
     else if (place.kind === 'leaves') leaves.push({ path, size: place.size });
     else if (place.kind === 'checkpoint') checkpoints.push({ path, size: place.size });
     else if (place.kind === 'segment') {
       totalBytes += bytes;
       const at = placeKey(place.day, place.session);
-      const known = recordings.get(at);
-      if (known === undefined) recordings.set(at, { day: place.day, segments: [place.segment] });
-      else known.segments.push(place.segment);
+      const known = recordings.get(at) ?? { day: place.day, segments: [], torn: [] };
+      recordings.set(at, known);
+      (place.torn ? known.torn : known.segments).push(place.segment);
     }
   }
   for (const files of [leaves, checkpoints]) {
@@ -147,7 +163,7 @@ async function takeInventory(source: EvidenceSource, findings: Findings, notes: 
       if (files[at + 1]?.size === size) findings.notIntact(path, 'another file is over the same leaves');
     }
   }
-  return { keys: keys.sort(), writers: writers.sort(), recordings, leaves, checkpoints, totalBytes };
+  return { keys: keys.sort(), writers, recordings, leaves, checkpoints, totalBytes };
 }
 
 async function trustedKeys(

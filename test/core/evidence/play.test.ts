@@ -18,7 +18,7 @@ const released = (statement: number, rows: number): RecordedBatch['events'][numb
 async function scenes(...batches: Partial<RecordedBatch>[]): Promise<Scene[]> {
   async function* all(): AsyncGenerator<RecordedBatch> {
     await Promise.resolve();
-    for (const batch of batches) yield { events: [], content: Buffer.alloc(0), unkeptBytes: 0, ...batch };
+    for (const batch of batches) yield { events: [], content: Buffer.alloc(0), unkeptBytes: 0, lostBytes: 0, ...batch };
   }
   const played: Scene[] = [];
   for await (const scene of play(all())) if (scene.kind !== 'event') played.push(scene);
