@@ -1,6 +1,7 @@
 /** Keeps one snapshot of a target's catalog, read over a connection of the gateway's own and shared by all its sessions. */
 import { SallyportError } from '../../core/errors.ts';
 import { catalogSteps } from '../../core/statement/sql/catalog-build.ts';
+import { dumpCatalog, type CatalogDump } from '../../core/statement/sql/catalog-dump.ts';
 import type { Catalog } from '../../core/statement/sql/catalog.ts';
 import { CATALOG_FINGERPRINT } from '../../core/statement/sql/catalog-fingerprint.ts';
 import {
@@ -108,6 +109,23 @@ export class PostgresCatalogSource {
     } catch (error) {
       this.#release();
       throw error;
+    }
+  }
+
+  /**
+   * The rows of the catalog as they are now, over a connection of its own: a snapshot's rows are many times its size and seldom
+   * asked for, so they are not kept. Rejects with CatalogUnavailable.
+   */
+  async dump(): Promise<CatalogDump> {
+    try {
+      const connection = await this.#options.connect();
+      try {
+        return await dumpCatalog((sql) => this.#inTime(connection.query(sql)));
+      } finally {
+        closeQuietly(connection);
+      }
+    } catch (cause) {
+      throw new CatalogUnavailable('the catalog of the target could not be dumped', { cause });
     }
   }
 

@@ -20,6 +20,8 @@ export type Memo = {
   /** Until when it waits for another session's DDL, and whether it does now. */
   namesUntilMs?: number;
   namesAwaited?: boolean;
+  /** How the text was judged last. */
+  judgedAs?: { readonly fromSql: boolean; readonly unsettled: boolean };
 };
 
 /** Free to go: with the approval that it used up, and the cap that this put on it. */
@@ -59,7 +61,9 @@ export class Clearance {
     if (!this.#freshness.ensure()) return WAIT;
     if (!this.#statusKnown()) return WAIT;
     const inTransaction = machine.status !== 'I' || machine.open;
-    const judgement = judge.judgePrepared({ text: sql, fromSql }, inTransaction, this.#freshness.unsettled, this.#names, memo.parsed);
+    const { unsettled } = this.#freshness;
+    memo.judgedAs = { fromSql, unsettled };
+    const judgement = judge.judgePrepared({ text: sql, fromSql }, inTransaction, unsettled, this.#names, memo.parsed);
     if (judgement.kind === 'unconfirmed') {
       // Someone else's change of a name is on its way: its answer wakes us.
       if (machine.drained) throw new Error('a name is unconfirmed although nothing is owed');
@@ -137,6 +141,9 @@ export class Clearance {
       verdict,
       parameters,
       inTransaction: session.machine.status !== 'I' || session.machine.open,
+      fromSql: memo.judgedAs?.fromSql ?? false,
+      unsettled: memo.judgedAs?.unsettled ?? false,
+      prepared: this.#executed(judgement),
     };
     const hold = (memo.hold ??= new Hold(session, statement));
     const status = hold.advance(statement);
@@ -153,6 +160,15 @@ export class Clearance {
         this.#onClaimed(status.approvalId);
         return { id: status.approvalId, ...(verdict.demand.maxRows === undefined ? {} : { maxRows: verdict.demand.maxRows }) };
     }
+  }
+
+  /** What the names mean that it EXECUTEs. */
+  #executed(judgement: TextJudgement & { kind: 'judged' }): HeldStatement['prepared'] {
+    const names = new Set(judgement.statements.flatMap(({ reading }) => reading.control.execute?.name ?? []));
+    return [...names].flatMap((name) => {
+      const found = this.#names.prepared(name);
+      return found.kind === 'known' ? [{ name, text: found.body.text, fromSql: found.body.fromSql }] : [];
+    });
   }
 
   #overBudget(memo: Memo, judgement: TextJudgement & { kind: 'judged' }): Refusal | undefined {

@@ -1,12 +1,5 @@
-import type { BoundParameter } from '../../core/approval/digest.ts';
-import type { Approve } from '../../core/decision.ts';
-import type { TextJudgement } from '../../core/judging/authorize.ts';
+import type { AskedStatement } from '../../core/approval/asked-statement.ts';
+import type { RawStatement } from '../../core/approval/raw-statement.ts';
 
 /** A statement as it would go upstream, with everything that an approval of it is bound to. */
-export type HeldStatement = {
-  readonly sql: string;
-  readonly judgement: TextJudgement & { kind: 'judged' };
-  readonly verdict: Approve;
-  readonly parameters: readonly BoundParameter[];
-  readonly inTransaction: boolean;
-};
+export type HeldStatement = AskedStatement & Pick<RawStatement, 'fromSql' | 'prepared' | 'inTransaction' | 'unsettled'>;

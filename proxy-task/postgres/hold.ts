@@ -3,11 +3,11 @@
  * approved claims it, exactly once, for exactly the bytes in hand. Asked again at every wake with the statement as it is
  * judged then: if anything that the approval is bound to has changed, it asks anew.
  */
-import { approvalDigest } from '../../core/approval/digest.ts';
+import { approvalRequest, statementDigest } from '../../core/approval/build-request.ts';
 import type { Approval, ApprovalRequest } from '../../core/approval/approval.ts';
 import { RequestUnapprovable } from '../../core/approval/gate-errors.ts';
+import type { RawStatement } from '../../core/approval/raw-statement.ts';
 import { verifyDecision } from '../../core/approval/votes.ts';
-import { effectKey, type Effect } from '../../core/statement/effect.ts';
 import { newApprovalId } from '../pipeline/approval-id.ts';
 import type { HeldStatement } from './held-statement.ts';
 import type { LiveSession } from './live-session.ts';
@@ -22,7 +22,6 @@ import {
   encodeRefusalNotice,
   type Refusal,
 } from './refusal.ts';
-import { shown } from './statement-record.ts';
 
 export type HoldStatus =
   | { readonly kind: 'waiting' }
@@ -66,7 +65,8 @@ export class Hold {
 
   /** Where it stands, for the statement as it is judged now. */
   advance(statement: HeldStatement): HoldStatus {
-    const digest = digestOf(this.#session, statement);
+    const { keys, principal, target, judge } = this.#session;
+    const digest = statementDigest(keys.digest, statement, { principal, target, state: judge.view.state });
     const demand = JSON.stringify([statement.verdict.demand, statement.verdict.policies]);
     if (digest !== this.#digest || demand !== this.#demand) {
       if (this.#digest !== '') this.#abandon();
@@ -154,8 +154,7 @@ export class Hold {
       return;
     }
     if (!this.#waitsIn(generation)) return;
-    const request = this.#request(statement, digest);
-    await gate.request(request);
+    const request = await gate.request(this.#request(statement, digest), this.#raw(statement));
     if (!this.#waitsIn(generation)) {
       await gate.withdraw(request.id, 'the statement was taken back');
       return;
@@ -357,70 +356,41 @@ export class Hold {
   }
 
   #request(statement: HeldStatement, digest: string): ApprovalRequest {
-    const session = this.#session;
-    const { statements } = statement.judgement;
-    const { demand, policies, reason } = statement.verdict;
-    const nowMs = session.clock.now();
-    const effects = new Map<string, Effect>();
-    for (const judged of statements) for (const effect of judged.effects) effects.set(`${effectKey(effect)} ${effect.via ?? ''}`, effect);
-    const executes = executed(statement);
-    const hidden = new Set(statements.flatMap((judged) => judged.writes.map((write) => write.parameter)));
-    const { issuer, agent, human, owner, groups } = session.principal;
-    return {
+    const { clock, principal, id, target, settings, judge } = this.#session;
+    const nowMs = clock.now();
+    return approvalRequest({
       id: newApprovalId(nowMs),
       digest,
-      principal: { issuer, agent, groups, ...(human === undefined ? {} : { human }), ...(owner === undefined ? {} : { owner }) },
-      session: session.id,
-      target: session.target.name,
-      database: session.target.database,
-      sql: statement.sql,
-      ...(executes === '' ? {} : { executes }),
-      parameters: statement.parameters.map((parameter, index) =>
-        hidden.has(index + 1) ? '[masked]' : shown(parameter, session.detectors()),
-      ),
-      effects: [...effects.values()],
-      facts: {
-        unbounded: statements.some((judged) => judged.facts.unbounded),
-        fullExport: statements.some((judged) => judged.facts.fullExport),
-        rows: Math.max(-1, ...statements.map((judged) => judged.facts.rows)),
-        maskedColumns: [...new Set(statements.flatMap((judged) => judged.facts.maskedColumns))],
-        opaque: statements.some((judged) => judged.facts.opaque),
-      },
-      maskedColumns: [...new Set(statements.flatMap((judged) => judged.facts.maskedColumns))],
-      demand,
-      policies,
-      policyReason: reason,
-      reasonGiven: session.settings.reason,
-      bundle: session.judge.view.bundle.version,
-      requestedAtMs: nowMs,
-      expiresAtMs: nowMs + demand.expiresMs,
-      ruleAuthors: session.judge.view.bundle.policies.authorsOf(policies),
+      statement,
+      principal,
+      session: id,
+      target,
+      bundle: judge.view.bundle,
+      detectors: this.#session.detectors(),
+      reasonGiven: settings.reason,
+      nowMs,
+    });
+  }
+
+  /** The same for whoever does not take our word for it. */
+  #raw(statement: HeldStatement): RawStatement {
+    const { principal, id, target, settings, judge, runtime } = this.#session;
+    const { sql, fromSql, prepared, parameters, inTransaction, unsettled } = statement;
+    const { catalog, state } = judge.view;
+    return {
+      sql,
+      fromSql,
+      prepared,
+      parameters,
+      inTransaction,
+      unsettled,
+      principal,
+      session: id,
+      target: target.name,
+      reasonGiven: settings.reason,
+      state,
+      pinned: runtime.pinned,
+      catalog: { version: catalog.version, dump: () => runtime.catalogSource.dump() },
     };
   }
-}
-
-function executed(statement: HeldStatement): string {
-  return statement.judgement.statements
-    .map((judged) => judged.executes ?? '')
-    .filter((text) => text !== '')
-    .join(';\n');
-}
-
-/** Binds everything that makes the statement what it is (design §8 "Bound"). */
-function digestOf(session: LiveSession, statement: HeldStatement): string {
-  const { state } = session.judge.view;
-  const executes = executed(statement);
-  const { issuer, agent, human } = session.principal;
-  return approvalDigest(session.keys.digest, {
-    principal: { issuer, agent, ...(human === undefined ? {} : { human }) },
-    target: session.target.name,
-    database: session.target.database,
-    statement: Buffer.from(statement.sql),
-    ...(executes === '' ? {} : { executes: Buffer.from(executes) }),
-    parameters: statement.parameters,
-    settings: state.settings,
-    role: state.currentUser,
-    searchPath: state.searchPath,
-    reached: statement.judgement.statements.flatMap((judged) => judged.reached),
-  });
 }

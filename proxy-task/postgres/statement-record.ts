@@ -2,6 +2,7 @@
 import { createHmac } from 'node:crypto';
 import type { SessionEvent } from '../../core/evidence/event.ts';
 import { redactText } from '../../core/masking/detectors.ts';
+import { shownParameter } from '../../core/masking/shown-parameter.ts';
 import type { JudgedStatement } from '../../core/judging/authorize.ts';
 import type { HeldStatement } from './held-statement.ts';
 import { KeyedDigest } from './keyed-digest.ts';
@@ -11,7 +12,6 @@ import type { StatementRun } from './run.ts';
 
 /** Longer texts are cut in the recording; their length and digest say what is missing. */
 const MAX_RECORDED_TEXT = 64 * 1024;
-const MAX_RECORDED_PARAMETER = 1024;
 /** Statements whose text may hold a password are recorded without it. */
 const SECRET_KINDS = new Set([
   'createRole',
@@ -137,7 +137,7 @@ export class StatementRecord {
       text: recorded.text,
       textBytes: recorded.textBytes,
       protocol,
-      parameters: set && parameters.map((parameter, index) => (hidden.has(index + 1) ? '[masked]' : shown(parameter, set))),
+      parameters: set && parameters.map((parameter, index) => (hidden.has(index + 1) ? '[masked]' : shownParameter(parameter, set))),
       decision: refusal === undefined ? decision : 'block',
       code: refusal?.code,
       reason: refusal?.message ?? verdict.reason,
@@ -194,30 +194,6 @@ export class StatementRecord {
     }
     return this.#digest.hex(parts);
   }
-}
-
-/** A parameter as recorded and shown to approvers: text through the detectors, binary by its length. */
-export function shown(parameter: HeldStatement['parameters'][number], detectors: Parameters<typeof redactText>[1]): string | null {
-  if (parameter.value === null) return null;
-  if (parameter.format === 1)
-    return binaryShown(parameter.type, Buffer.from(parameter.value.buffer, parameter.value.byteOffset, parameter.value.byteLength));
-  const text = Buffer.from(
-    parameter.value.buffer,
-    parameter.value.byteOffset,
-    Math.min(parameter.value.byteLength, MAX_RECORDED_PARAMETER),
-  ).toString('utf8');
-  return redactText(parameter.value.byteLength > MAX_RECORDED_PARAMETER ? `${text}…` : text, detectors);
-}
-
-const INT8 = 20;
-const INT2 = 21;
-const INT4 = 23;
-
-function binaryShown(type: number, value: Buffer): string {
-  if (type === INT4 && value.length === 4) return String(value.readInt32BE());
-  if (type === INT2 && value.length === 2) return String(value.readInt16BE());
-  if (type === INT8 && value.length === 8) return String(value.readBigInt64BE());
-  return `[${value.length} bytes in binary]`;
 }
 
 function withoutLiterals(own: string, literals: JudgedStatement['reading']['sensitiveLiterals'], startByte: number): string {

@@ -1,8 +1,10 @@
 /** One target as all its sessions see it: grammar, catalog, and masks bound to that catalog under the current bundle. */
-import { compileDetectors, type DetectorSet } from '../../core/masking/detectors.ts';
+import type { DetectorSet } from '../../core/masking/detectors.ts';
+import { detectorsOn } from '../../core/masking/target-detectors.ts';
 import { type PinnedMask, pinnedMasks } from '../../core/masking/bind.ts';
 import type { BoundMasks, MaskRule } from '../../core/masking/rules.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
+import type { CatalogDump } from '../../core/statement/sql/catalog-dump.ts';
 import type { Catalog, Oid } from '../../core/statement/sql/catalog.ts';
 import { materializedLineage } from '../../core/statement/sql/materialized-lineage.ts';
 import { safeFunctionsOf } from '../../core/statement/sql/safe-functions.ts';
@@ -20,6 +22,8 @@ export interface CatalogSource {
   fingerprint(): string;
   /** Resolves with a snapshot that was taken after this call. */
   refresh(): Promise<Catalog>;
+  /** Reads the rows anew that a catalog is built from; of another version where DDL has come meanwhile. */
+  dump(): Promise<CatalogDump>;
 }
 
 export class TargetRuntime {
@@ -52,11 +56,16 @@ export class TargetRuntime {
   masks(catalog: Catalog, bundle: Bundle): BoundMasks {
     if (this.#bound?.catalog === catalog && this.#bound.bundle === bundle) return this.#bound.masks;
     const lineage = materializedLineage(this.parser, catalog, this.isSafe(catalog));
-    const masks = masksOf(bundle, catalog, this.target.name, lineage, [...this.#pinned.values()]);
+    const masks = masksOf(bundle, catalog, this.target.name, lineage, this.pinned);
     // Names may be changed by whoever may run DDL, also to those of each other: what was masked once stays masked.
     for (const pin of pinnedMasks(bundle.masks, catalog, this.target.name)) this.#pinned.set(`${pin.column} ${maskedName(pin.rule)}`, pin);
     this.#bound = { catalog, bundle, masks };
     return masks;
+  }
+
+  /** What masking rules were bound to so far: they hold on to it when names change. */
+  get pinned(): readonly PinnedMask[] {
+    return [...this.#pinned.values()];
   }
 
   /** Whether some type of this target runs code for its values: a constant of it runs that code while it is parsed. */
@@ -75,12 +84,7 @@ export class TargetRuntime {
 
   detectors(bundle: Bundle): DetectorSet {
     if (this.#detectors?.bundle === bundle) return this.#detectors.set;
-    const rules = bundle.patterns.filter((rule) => rule.target === this.target.name);
-    const names = [...new Set([...this.target.detectors, ...rules.flatMap((rule) => rule.detectors)])];
-    const set = compileDetectors(
-      names,
-      rules.flatMap((rule) => rule.expressions),
-    );
+    const set = detectorsOn(this.target, bundle);
     this.#detectors = { bundle, set };
     return set;
   }

@@ -5,6 +5,7 @@ import { GateUnavailable, RequestUnapprovable } from '../../core/approval/gate-e
 import type { ApprovalGate } from '../../core/approval/gate.ts';
 import { abandoned, asOf, pendingApproval, step, type ApprovalEvent, type Transition } from '../../core/approval/lifecycle.ts';
 import { unapprovable } from '../../core/approval/quorum.ts';
+import { MAX_PENDING_PER_PRINCIPAL, unreadable } from '../../core/approval/readable.ts';
 import { stillFresh, verifyVoter, type VerifyIdToken } from '../../core/approval/votes.ts';
 import { principalName } from '../../core/principal.ts';
 import { ApprovalTable } from './approval-table.ts';
@@ -17,12 +18,6 @@ export type GatePorts = {
   /** Tells people that somebody waits. Failures are its own business: the page has the request either way. */
   readonly notify: (approval: Approval) => void;
 };
-
-/** Nobody can judge more than this, and an agent that asks for more is stuck in a loop. */
-const MAX_PENDING_PER_PRINCIPAL = 100;
-
-/** What a person reads must be readable, and the AWS adapter's items end at 400 KB. */
-const MAX_TEXT_BYTES = 65_536;
 
 /** How soon a store that failed is tried again. */
 const RETRY_MS = 1_000;
@@ -49,15 +44,15 @@ export class SqliteApprovalGate implements ApprovalGate, ApprovalDesk {
     this.#expireDue();
   }
 
-  async request(request: ApprovalRequest): Promise<void> {
-    const never = unapprovable(request) ?? tooLong(request);
+  async request(request: ApprovalRequest): Promise<ApprovalRequest> {
+    const never = unapprovable(request) ?? unreadable(request);
     if (never !== undefined) throw new RequestUnapprovable(never);
     const added = this.#guarded(() => {
       const known = this.#table.load(request.id);
       if (known !== undefined) {
         if (known.approval.request.digest !== request.digest)
           throw new GateUnavailable('an approval with this id is for another statement');
-        return undefined;
+        return { approval: known.approval, isNew: false };
       }
       const principal = principalName(request.principal);
       if (this.#table.countPending(principal, this.#ports.clock.now()) >= MAX_PENDING_PER_PRINCIPAL) {
@@ -65,11 +60,13 @@ export class SqliteApprovalGate implements ApprovalGate, ApprovalDesk {
       }
       const approval = pendingApproval(request);
       this.#table.insert(approval, principal);
-      return approval;
+      return { approval, isNew: true };
     });
-    if (added === undefined) return;
-    this.#arm();
-    this.#ports.notify(added);
+    if (added.isNew) {
+      this.#arm();
+      this.#ports.notify(added.approval);
+    }
+    return added.approval.request;
   }
 
   async find(digest: string): Promise<readonly Approval[]> {
@@ -239,11 +236,4 @@ export class SqliteApprovalGate implements ApprovalGate, ApprovalDesk {
       }
     });
   }
-}
-
-function tooLong({ sql, executes, parameters, reasonGiven }: ApprovalRequest): string | undefined {
-  const bytes = [sql, executes ?? '', reasonGiven, ...parameters].reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 0);
-  return bytes > MAX_TEXT_BYTES
-    ? `the statement with its parameters has ${bytes} bytes, and nobody can judge more than ${MAX_TEXT_BYTES}: send it in parts`
-    : undefined;
 }

@@ -1,8 +1,8 @@
 /** What every ApprovalGate keeps, whatever stores it. Called by the test file of each adapter. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Approval, ApprovalState } from '../../core/approval/approval.ts';
+import type { Approval, ApprovalRequest, ApprovalState } from '../../core/approval/approval.ts';
 import type { ApprovalGate } from '../../core/approval/gate.ts';
-import { aRequest } from '../support/approval-requests.ts';
+import { aRawStatement, aRequest } from '../support/approval-requests.ts';
 
 export type GateUnderTest = {
   readonly gate: ApprovalGate;
@@ -33,31 +33,32 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
     afterEach(() => under.stop());
 
+    const ask = (asked: ApprovalRequest): Promise<ApprovalRequest> => gate.request(asked, aRawStatement(asked));
     const stateOf = async (): Promise<ApprovalState | undefined> => (await gate.read(id))?.state;
 
     test('a request waits as it was asked, and asking again changes nothing', async () => {
-      await gate.request(request);
-      await gate.request(request);
+      expect(await ask(request)).toEqual(request);
+      expect(await ask(request)).toEqual(request);
       expect(await gate.read(id)).toEqual({ request, state: 'pending', votes: [] });
       expect(await gate.find(digest)).toHaveLength(1);
     });
 
     test('characters that storage likes to lose survive', async () => {
       const odd = aRequest({ sql: 'select \ud800 \u202e \u0001 ü', reasonGiven: '"\\', parameters: [null, ''] });
-      await gate.request(odd);
+      await ask(odd);
       expect((await gate.read(odd.id))?.request).toEqual(odd);
     });
 
     test('an id that is taken cannot be given to another statement', async () => {
-      await gate.request(request);
+      await ask(request);
       await under.answer(id, 'dana@bank.example', 'approve');
-      await expect(gate.request(aRequest({ digest: 'e'.repeat(64) }))).rejects.toMatchObject({ code: 'gate-unavailable' });
+      await expect(ask(aRequest({ digest: 'e'.repeat(64) }))).rejects.toMatchObject({ code: 'gate-unavailable' });
       expect(await gate.read(id)).toMatchObject({ request: { digest }, state: 'approved' });
     });
 
     test('a request that nobody could approve is refused at once', async () => {
       const orphan = aRequest({ principal: { issuer: 'demo', agent: 'agent-7', groups: [] } });
-      await expect(gate.request(orphan)).rejects.toMatchObject({ code: 'request-unapprovable' });
+      await expect(ask(orphan)).rejects.toMatchObject({ code: 'request-unapprovable' });
       expect(await gate.read(id)).toBeUndefined();
     });
 
@@ -68,13 +69,13 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
 
     test('nothing can be claimed before it is approved', async () => {
-      await gate.request(request);
+      await ask(request);
       expect(await gate.claim(id, BY)).toBe(false);
       expect(await stateOf()).toBe('pending');
     });
 
     test('of many claims at once exactly one succeeds', async () => {
-      await gate.request(request);
+      await ask(request);
       await under.answer(id, 'dana@bank.example', 'approve');
       const claims = await Promise.all(Array.from({ length: 8 }, (_, statement) => gate.claim(id, { ...BY, statement })));
       expect(claims.filter(Boolean)).toHaveLength(1);
@@ -82,7 +83,7 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
 
     test('of claim and withdrawal exactly one succeeds', async () => {
-      await gate.request(request);
+      await ask(request);
       await under.answer(id, 'dana@bank.example', 'approve');
       const [withdrawn, claimed] = await Promise.all([gate.withdraw(id, 'client gone'), gate.claim(id, BY)]);
       expect([withdrawn, claimed].filter(Boolean)).toHaveLength(1);
@@ -90,7 +91,7 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
 
     test('after a rejection nothing can be claimed, and no approval undoes it', async () => {
-      await gate.request(request);
+      await ask(request);
       await under.answer(id, 'dana@bank.example', 'reject');
       await under.answer(id, 'erin@bank.example', 'approve');
       expect(await stateOf()).toBe('rejected');
@@ -99,14 +100,14 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
 
     test('a withdrawal keeps its reason and leaves nothing to answer', async () => {
-      await gate.request(request);
+      await ask(request);
       expect(await gate.withdraw(id, 'client gone')).toBe(true);
       await under.answer(id, 'dana@bank.example', 'approve');
       expect(await gate.read(id)).toMatchObject({ state: 'withdrawn', withdrawal: { reason: 'client gone' }, votes: [] });
     });
 
     test('an unanswered request expires at its time, and an answer after it does not count', async () => {
-      await gate.request(request);
+      await ask(request);
       await under.advance(HOUR - 1);
       expect(await stateOf()).toBe('pending');
       await under.advance(1);
@@ -116,7 +117,7 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
 
     test('an approval can be used until its grant ends, counted from the decision', async () => {
-      await gate.request(request);
+      await ask(request);
       await under.advance(HOUR - 1);
       await under.answer(id, 'dana@bank.example', 'approve');
       await under.advance(request.demand.grantMs - 1);
@@ -131,7 +132,7 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
       const older = aRequest({ id: 'ap_01', requestedAtMs: 0 });
       const newer = aRequest({ id: 'ap_02', requestedAtMs: 10 });
       const other = aRequest({ id: 'ap_03', digest: 'e'.repeat(64) });
-      for (const each of [older, newer, other]) await gate.request(each);
+      for (const each of [older, newer, other]) await ask(each);
       await under.answer('ap_01', 'dana@bank.example', 'approve');
       expect((await gate.find(digest)).map(({ request, state }) => [request.id, state])).toEqual([
         ['ap_02', 'pending'],
@@ -140,7 +141,7 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
 
     test('a claimed approval is found until its answer has reached the client', async () => {
-      await gate.request(request);
+      await ask(request);
       await under.answer(id, 'dana@bank.example', 'approve');
       await gate.claim(id, BY);
       await gate.settle(id, { ...RUNNING_OVER, answerDelivered: false });
@@ -150,7 +151,7 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
 
     test('a known outcome cannot be told differently', async () => {
-      await gate.request(request);
+      await ask(request);
       await under.answer(id, 'dana@bank.example', 'approve');
       await gate.claim(id, BY);
       await gate.settle(id, RUNNING_OVER);
@@ -159,7 +160,7 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
 
     test('a watcher hears the present state, then every change, and nothing after stop', async () => {
-      await gate.request(request);
+      await ask(request);
       const seen: Approval[] = [];
       const watch = gate.watch(id, (approval) => seen.push(approval));
       expect(await eventually(() => seen.at(-1)?.state === 'pending')).toBe(true);
@@ -172,7 +173,7 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
 
     test('a watcher hears that the time has run out', async () => {
-      await gate.request(request);
+      await ask(request);
       const seen: ApprovalState[] = [];
       gate.watch(id, ({ state }) => seen.push(state));
       await under.advance(HOUR);
@@ -180,9 +181,9 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
 
     test('a restart loses neither requests nor answers nor what was withdrawn', async () => {
-      await gate.request(request);
-      await gate.request(aRequest({ id: 'ap_02' }));
-      await gate.request(aRequest({ id: 'ap_03' }));
+      await ask(request);
+      await ask(aRequest({ id: 'ap_02' }));
+      await ask(aRequest({ id: 'ap_03' }));
       await under.answer('ap_02', 'dana@bank.example', 'approve');
       await gate.withdraw('ap_03', 'r');
       gate = await under.restart();
@@ -192,7 +193,7 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
 
     test('what expired while nothing ran is expired after a restart', async () => {
-      await gate.request(request);
+      await ask(request);
       const restarted = under.restart;
       await under.advance(HOUR);
       gate = await restarted();
@@ -200,7 +201,7 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
 
     test('an execution under way when the process died has an unknown outcome after the restart, and is not run again', async () => {
-      await gate.request(request);
+      await ask(request);
       await under.answer(id, 'dana@bank.example', 'approve');
       await gate.claim(id, BY);
       gate = await under.restart();

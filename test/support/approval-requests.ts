@@ -1,4 +1,5 @@
 import type { ApprovalRequest, Vote } from '../../core/approval/approval.ts';
+import type { RawStatement } from '../../core/approval/raw-statement.ts';
 
 /** An update by agent-7, owned by Owen, for Alice; one of demo/dba must approve. Requested at time 0, an hour to answer, a quarter to use. */
 export function aRequest(changes: Partial<ApprovalRequest> = {}): ApprovalRequest {
@@ -28,6 +29,36 @@ export function aRequest(changes: Partial<ApprovalRequest> = {}): ApprovalReques
     requestedAtMs: 0,
     expiresAtMs: 3_600_000,
     ruleAuthors: [],
+    ...changes,
+  };
+}
+
+/** What that request is made from, for a target whose catalog nobody reads. */
+export function aRawStatement(request: ApprovalRequest, changes: Partial<RawStatement> = {}): RawStatement {
+  const { principal, session, target, sql, reasonGiven } = request;
+  return {
+    sql,
+    fromSql: false,
+    prepared: [],
+    parameters: [],
+    inTransaction: false,
+    unsettled: false,
+    principal: { ...principal, expiresAtMs: 3_600_000 },
+    session,
+    target,
+    reasonGiven,
+    state: {
+      searchPath: ['pg_catalog', 'public'],
+      sessionUser: 'app',
+      currentUser: 'app',
+      tempRelations: [],
+      tempCode: false,
+      settings: [],
+      prepared: [],
+      version: '0'.repeat(64),
+    },
+    pinned: [],
+    catalog: { version: 'c'.repeat(64), dump: () => Promise.reject(new Error('nobody reads this catalog')) },
     ...changes,
   };
 }

@@ -122,7 +122,7 @@ describe('SqliteApprovalGate', () => {
     for (let n = 0; n < 100; n += 1) await gate.request(aRequest({ id: `ap_${n}` }));
     await expect(gate.request(aRequest({ id: 'ap_100' }))).rejects.toMatchObject({ code: 'gate-unavailable' });
     const other = { ...request.principal, agent: 'agent-8' };
-    await expect(gate.request(aRequest({ id: 'ap_101', principal: other }))).resolves.toBeUndefined();
+    await expect(gate.request(aRequest({ id: 'ap_101', principal: other }))).resolves.toMatchObject({ id: 'ap_101' });
     await stop();
   });
 

@@ -1,0 +1,33 @@
+/**
+ * Everything that a verdict on one held statement rests on, as the session has it: what another process needs to read and judge the
+ * statement anew, instead of believing what this one says of it.
+ */
+import type { PinnedMask } from '../masking/bind.ts';
+import type { Principal } from '../principal.ts';
+import type { CatalogDump } from '../statement/sql/catalog-dump.ts';
+import type { SessionState } from '../statement/sql/session-state.ts';
+import type { BoundParameter } from './digest.ts';
+
+export type RawStatement = {
+  /** As received; of a statement prepared by SQL the whole PREPARE. */
+  readonly sql: string;
+  readonly fromSql: boolean;
+  /** What the names stand for that it EXECUTEs. */
+  readonly prepared: readonly { readonly name: string; readonly text: string; readonly fromSql: boolean }[];
+  readonly parameters: readonly BoundParameter[];
+  readonly inTransaction: boolean;
+  /** The transaction has changed the catalog without committing. */
+  readonly unsettled: boolean;
+  readonly principal: Principal;
+  readonly session: string;
+  readonly target: string;
+  readonly reasonGiven: string;
+  readonly state: SessionState;
+  /** What masking rules were bound to before something was renamed. */
+  readonly pinned: readonly PinnedMask[];
+  readonly catalog: {
+    readonly version: string;
+    /** Reads the rows of the target's catalog; of another version where it has changed meanwhile. */
+    readonly dump: () => Promise<CatalogDump>;
+  };
+};
