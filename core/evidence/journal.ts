@@ -5,12 +5,17 @@
  *
  * A record in a commit's body is a line of JSON with the lengths of what follows it, a newline, and these bytes:
  *
- *     {"content":12,"kind":"batch","line":345,"session":"…"}\n<345 bytes of line><12 bytes of content>
+ *     {"content":12,"kind":"batch","line":345,"segment":0,"session":"…"}\n<345 bytes of line><12 bytes of content>
  */
 import { createHash } from 'node:crypto';
 import { isHash, isRecord } from './batch.ts';
 import { isId } from './layout.ts';
 
+/**
+ * `segment` is the one that the batch goes into. Segments are put in order, and the next one only after the `sealed` record of the
+ * one before was committed: from commit `needed` on, the first batch of a session that no `sealed` record covers tells the
+ * number of the segment that is missing, and every batch of it stands there in order.
+ */
 export type JournalRecord =
   /** A batch of the writer's own spine, without its line feed. */
   | { readonly kind: 'spine'; readonly line: Buffer }
@@ -18,9 +23,17 @@ export type JournalRecord =
    * A batch of a session's recording, without its line feed. `content` is there when it is small enough to ride along; else
    * it reaches its segment later, or is lost with the writer: the line has its count and hash.
    */
-  | { readonly kind: 'batch'; readonly session: string; readonly line: Buffer; readonly content?: Buffer }
-  /** A batch whose line does not fit an item: it stands in the staging bucket under this key. */
-  | { readonly kind: 'staged'; readonly session: string; readonly key: string; readonly bytes: number; readonly sha256: string }
+  | { readonly kind: 'batch'; readonly session: string; readonly segment: number; readonly line: Buffer; readonly content?: Buffer }
+  /** A batch whose line, of so many bytes and without its line feed, does not fit an item: it stands in the staging bucket. */
+  | {
+      readonly kind: 'staged';
+      readonly session: string;
+      readonly segment: number;
+      readonly key: string;
+      readonly bytes: number;
+      readonly sha256: string;
+      readonly content?: Buffer;
+    }
   /** The session's segment of this number is in the evidence: nothing before batch `next` is needed here any more. */
   | { readonly kind: 'sealed'; readonly session: string; readonly segment: number; readonly next: number };
 
@@ -32,7 +45,7 @@ export type JournalCommit = {
   readonly prev: string;
   readonly hash: string;
   readonly body: Buffer;
-  /** The oldest commit that still holds a batch which no segment has. */
+  /** The oldest commit that still holds a batch which no `sealed` record up to here covers; `seq` where none does. */
   readonly needed: number;
 };
 
@@ -47,6 +60,8 @@ export const MAX_JOURNAL_LINE_BYTES = 128 * 1024;
 
 /** Content up to this size rides along: cheaper than an object of its own, and never lost. */
 export const MAX_INLINE_CONTENT_BYTES = 4 * 1024;
+
+const NO_CONTENT = Buffer.alloc(0);
 
 /** `writer#partition` */
 export function journalPartition(writer: string, seq: number): string {
@@ -71,11 +86,14 @@ function encoded(record: JournalRecord): { readonly head: Readonly<Record<string
     case 'spine':
       return { head: { kind: 'spine', line: record.line.length }, payload: [record.line] };
     case 'batch': {
-      const { session, line, content } = record;
-      const head = { kind: 'batch', session, line: line.length };
+      const { session, segment, line, content } = record;
+      const head = { kind: 'batch', session, segment, line: line.length };
       return content === undefined ? { head, payload: [line] } : { head: { ...head, content: content.length }, payload: [line, content] };
     }
-    case 'staged':
+    case 'staged': {
+      const { content, ...head } = record;
+      return content === undefined ? { head, payload: [] } : { head: { ...head, content: content.length }, payload: [content] };
+    }
     case 'sealed':
       return { head: record, payload: [] };
   }
@@ -109,17 +127,17 @@ function recordOf(head: Readonly<Record<string, unknown>>, take: (bytes: number)
     return text === undefined ? undefined : { kind, line: text };
   }
   if (typeof session !== 'string' || !isId(session)) return undefined;
-  if (kind === 'batch') {
-    const text = isCount(line) ? take(line) : undefined;
-    if (text === undefined) return undefined;
-    if (content === undefined) return { kind, session, line: text };
-    const rows = isCount(content) ? take(content) : undefined;
-    return rows === undefined ? undefined : { kind, session, line: text, content: rows };
-  }
+  if (!isCount(segment)) return undefined;
+  if (kind === 'sealed') return isCount(next) ? { kind, session, segment, next } : undefined;
+  const text = kind === 'batch' && isCount(line) ? take(line) : undefined;
+  const rows = content === undefined ? NO_CONTENT : isCount(content) ? take(content) : undefined;
+  if (rows === undefined) return undefined;
+  const inline = rows === NO_CONTENT ? {} : { content: rows };
+  if (kind === 'batch') return text === undefined ? undefined : { kind, session, segment, line: text, ...inline };
   if (kind === 'staged') {
-    return typeof key === 'string' && isCount(bytes) && isHash(sha256) ? { kind, session, key, bytes, sha256 } : undefined;
+    if (typeof key !== 'string' || !isCount(bytes) || !isHash(sha256)) return undefined;
+    return { kind, session, segment, key, bytes, sha256, ...inline };
   }
-  if (kind === 'sealed') return isCount(segment) && isCount(next) ? { kind, session, segment, next } : undefined;
   return undefined;
 }
 
