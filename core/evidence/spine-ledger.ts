@@ -92,6 +92,12 @@ export class SpineLedger {
         this.checkpoints.push({ size, day, sha256 });
         return undefined;
       }
+      case 'writer.seen': {
+        const seen = idOf(event['writer']);
+        if (seen === undefined || typeof event['image'] !== 'string') return 'the entry is malformed';
+        this.writer(seen);
+        return undefined;
+      }
       case 'writer.closed':
         own.closed = true;
         return undefined;

@@ -62,5 +62,7 @@ export type SpineEvent =
   | { readonly type: 'writer.fenced'; readonly writer: string; readonly head: ChainHead; readonly torn?: TornTail }
   /** The checkpoint of the seal before this one: SHA-256 over its file. */
   | { readonly type: 'checkpoint.signed'; readonly size: number; readonly day: string; readonly sha256: string }
+  /** The sealer met this writer for the first time; what it runs, as it registered. */
+  | { readonly type: 'writer.seen'; readonly writer: string; readonly image: string }
   | { readonly type: 'writer.closed'; readonly writer: string }
   | (SessionEvent & { readonly type: 'session.refused' });

@@ -18,6 +18,7 @@ const SPINE_TYPES = [
   'writer.fenced',
   'checkpoint.signed',
   'writer.closed',
+  'writer.seen',
 ];
 
 const ajv = new Ajv({ allErrors: true });
@@ -93,6 +94,7 @@ describe('the schemas', () => {
       };
       new BatchReader({ batch: ({ events }) => events.forEach(check) }).push(bytes);
     }
-    expect(SPINE_TYPES.filter((type) => !seen.has(type))).toEqual([]);
+    // Only a sealer elsewhere meets writers that are not its own.
+    expect(SPINE_TYPES.filter((type) => type !== 'writer.seen' && !seen.has(type))).toEqual([]);
   });
 });
