@@ -73,7 +73,8 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'adapters',
     holds: /^lambdas\/adapters\//u,
-    files: /^core\/|^lambdas\/(?:[^/]+\/ports\.ts$|adapters\/)/u,
+    // The console owns its ports; on AWS they are met by adapters of its function.
+    files: /^core\/|^console\/ports\.ts$|^lambdas\/(?:[^/]+\/ports\.ts$|adapters\/)/u,
     builtins: 'all',
     packages: 'all',
   },
@@ -104,7 +105,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'use case',
     holds: /^lambdas\/[^/]+\//u,
-    files: /^core\/|^lambdas\/(?!adapters\/)[^/]+\/(?!handler\.ts)/u,
+    files: /^core\/|^console\/ports\.ts$|^lambdas\/(?!adapters\/)[^/]+\/(?!handler\.ts)/u,
     builtins: NO_IO,
     packages: 'allButAws',
   },

@@ -1,0 +1,40 @@
+/** What the console needs from the tables, beside what it needs on one machine. */
+import type { LiveSessionItem, MailEntry } from '../../core/state/control.ts';
+import type { Principal } from '../../core/principal.ts';
+import { SallyportError } from '../../core/errors.ts';
+
+export type { LiveSession, LockDirectory, SessionDirectory, SessionRenewal, SignInStore } from '../../console/ports.ts';
+
+/** Sessions on tasks whose lease has not run out. */
+export interface LiveSessions {
+  /** At most `limit`; `more` when there are others. */
+  list(limit: number): Promise<{ readonly sessions: readonly LiveSessionItem[]; readonly more: boolean }>;
+  find(session: string): Promise<LiveSessionItem | undefined>;
+  /** How many are of this principal or person: as the agent, the human it acts for, or its owner. */
+  count(subject: string): Promise<number>;
+}
+
+export interface Mailbox {
+  /** Puts the entry where the task reads it within a second. Throws MailboxFull, StateBusy. */
+  post(writer: string, entry: MailEntry): Promise<void>;
+}
+
+/** Nothing more fits until the task has taken up, or the time has taken away, what is there. */
+export class MailboxFull extends SallyportError {
+  readonly code = 'mailbox-full';
+}
+
+/** Others write the same item faster than we read it. */
+export class StateBusy extends SallyportError {
+  readonly code = 'state-busy';
+}
+
+/** An item that another deployable wrote is not what it should be: nothing is concluded from it, and nothing written over it. */
+export class StateDamaged extends SallyportError {
+  readonly code = 'state-damaged';
+}
+
+export interface TokenVerifier {
+  /** Throws TokenRefused. */
+  verify(token: string): Promise<Principal>;
+}
