@@ -2,7 +2,7 @@
 import { jsonLine } from './json-line.ts';
 import { createInterface } from 'node:readline';
 import { visibleText } from '../core/approval/visible.ts';
-import type { Explanation } from './statement-explainer.ts';
+import type { Explanation } from '../core/judging/explain-statement.ts';
 import { EXIT, type VerbIo } from './verb.ts';
 
 type Line = { readonly id: unknown; readonly sql: string } | { readonly id: unknown; readonly problem: string };

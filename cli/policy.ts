@@ -11,7 +11,7 @@ import { readLiveCatalog } from './live-catalog.ts';
 import { explainLines } from './policy-explain.ts';
 import { runCases } from './policy-test.ts';
 import { principalFor } from './principal-argument.ts';
-import { createExplainer, type Explainer } from './statement-explainer.ts';
+import { createExplainer, type Explainer } from '../core/judging/explain-statement.ts';
 
 const USAGE = `Usage: sallyport policy test [--config DIR] [--catalog FILE|--live] [--json]
        sallyport policy explain --principal P --target T [--group G]… [--on-behalf-of WHO] [--in-transaction]

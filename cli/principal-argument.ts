@@ -1,6 +1,6 @@
 /** The principal that a verb asks for, as a verified token of it would make it. */
 import type { Config } from '../core/config/config.ts';
-import { personKey } from '../core/identity/person-key.ts';
+import { namedPrincipal } from '../core/judging/run-cases.ts';
 import type { Principal } from '../core/principal.ts';
 import { UsageError } from './verb.ts';
 
@@ -16,19 +16,12 @@ export function principalFor(
 ): Principal {
   if (principal === undefined) throw new UsageError('--principal is missing: issuer/agent');
   const name = withIssuer(config, principal);
-  const slash = name.indexOf('/');
-  const agent = config.agents.find((one) => one.name === name);
   const asked = groups?.map((group) => withIssuer(config, group));
-  const bound = agent?.groups ?? (human === undefined ? undefined : []);
-  const held = asked === undefined ? (agent?.groups ?? []) : bound === undefined ? asked : asked.filter((group) => bound.includes(group));
-  return {
-    issuer: name.slice(0, slash),
-    agent: name.slice(slash + 1),
-    ...(human === undefined ? {} : { human: personKey(human) }),
-    ...(agent?.owner === undefined ? {} : { owner: agent.owner }),
-    groups: [...new Set(held)].sort(),
-    expiresAtMs: Number.MAX_SAFE_INTEGER,
-  };
+  return namedPrincipal(config, {
+    principal: name,
+    ...(asked === undefined ? {} : { groups: asked }),
+    ...(human === undefined ? {} : { human }),
+  });
 }
 
 function withIssuer(config: Pick<Config, 'issuers'>, name: string): string {

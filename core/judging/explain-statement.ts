@@ -1,17 +1,17 @@
 /** Explains statements without running them, by the same reading and the same judge as the wire. */
-import type { ApprovalDemand } from '../core/decision.ts';
-import type { Bundle } from '../core/policy/bundle.ts';
-import { explainPermit } from '../core/policy/explain.ts';
-import type { Principal } from '../core/principal.ts';
-import { effectKey, resourceName, type Action, type Effect, type Resource } from '../core/statement/effect.ts';
-import type { ColumnKey } from '../core/statement/sql/catalog.ts';
-import { loadParser } from '../core/statement/sql/parse.ts';
-import { materializedLineage } from '../core/statement/sql/materialized-lineage.ts';
-import { readSql } from '../core/statement/sql/read-sql.ts';
-import { safeFunctionsOf } from '../core/statement/sql/safe-functions.ts';
-import { StatementJudge, type JudgedStatement, type NameLookup, type TextJudgement } from '../core/judging/authorize.ts';
-import { FULL_EXPORT_ROWS, masksOf, viewOf } from '../core/judging/view.ts';
-import type { CatalogAndState } from '../core/statement/sql/catalog-dump.ts';
+import type { ApprovalDemand } from '../decision.ts';
+import type { Bundle } from '../policy/bundle.ts';
+import { explainPermit } from '../policy/explain.ts';
+import type { Principal } from '../principal.ts';
+import { effectKey, resourceName, type Action, type Effect, type Resource } from '../statement/effect.ts';
+import type { ColumnKey } from '../statement/sql/catalog.ts';
+import { loadParser } from '../statement/sql/parse.ts';
+import { materializedLineage } from '../statement/sql/materialized-lineage.ts';
+import { readSql } from '../statement/sql/read-sql.ts';
+import { safeFunctionsOf } from '../statement/sql/safe-functions.ts';
+import { StatementJudge, type JudgedStatement, type NameLookup, type TextJudgement } from './authorize.ts';
+import { FULL_EXPORT_ROWS, masksOf, viewOf } from './view.ts';
+import type { CatalogAndState } from '../statement/sql/catalog-dump.ts';
 
 /** One answer of `policy explain`, without its id. */
 export type Explanation = {
