@@ -1,5 +1,7 @@
 /** What the data path needs from outside, in the words of its job. */
+import type { ApprovalRequest } from '../core/approval/approval.ts';
 import type { ApprovalGate } from '../core/approval/gate.ts';
+import type { RawStatement } from '../core/approval/raw-statement.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { Recorder } from '../core/evidence/recorder.ts';
 import type { Bundle } from '../core/policy/bundle.ts';
@@ -75,6 +77,12 @@ export interface BudgetCounter {
 export interface CancelMailbox {
   /** Throws StateUnavailable. Nothing happens where no task has this slot. */
   put(slot: number, cancel: { readonly processId: number; readonly secretHex: string }): Promise<void>;
+}
+
+/** Asks people through the process that stores requests, which reads the raw statement itself. */
+export interface ApprovalAsker {
+  /** Resolves with the request as it was stored. Throws GateUnavailable, RequestUnapprovable. */
+  ask(request: ApprovalRequest, raw: RawStatement): Promise<ApprovalRequest>;
 }
 
 export interface Clock {
