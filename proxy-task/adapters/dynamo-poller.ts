@@ -138,7 +138,9 @@ export class DynamoPoller implements StatePoller {
     const item = found.get(keyOf(followed.table, followed.id));
     const seen = item === undefined ? '' : JSON.stringify([item['v'], item['body']]);
     let decoded: StateItem | undefined;
-    for (const follower of [...followed.followers]) {
+    // Whoever begins to follow in a callback waits for the next poll.
+    const present = [...followed.followers];
+    for (const follower of present) {
       if (follower.seen === seen) continue;
       follower.seen = seen;
       try {

@@ -217,11 +217,16 @@ export class PostgresGateway {
 
   /** A CancelRequest: ours, or another task's. */
   async onCancel(key: CancelKey, remoteAddress: string): Promise<void> {
-    const { ports, cancelKeys } = this.#options;
     if (!this.#throttle.allows(remoteAddress)) return;
-    const session = cancelKeys.verify(key);
-    if (session !== undefined) this.#bySlot.get(session)?.cancel();
-    else await ports.control.cancelElsewhere(key);
+    if (!this.cancelHere(key)) await this.#options.ports.control.cancelElsewhere(key);
+  }
+
+  /** A cancel key that reached another task first; false where it is none that this one gave out. */
+  cancelHere(key: CancelKey): boolean {
+    const session = this.#options.cancelKeys.verify(key);
+    if (session === undefined) return false;
+    this.#bySlot.get(session)?.cancel();
+    return true;
   }
 
   /** The session's principal has shown a fresh token. False: there is no such session, or it is another's. */
