@@ -2,18 +2,18 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { ContentPool } from '../../core/evidence/content-pool.ts';
 import { trustedKey, type Signer } from '../../core/evidence/checkpoint.ts';
 import type { SessionEvent } from '../../core/evidence/event.ts';
 import { FORMAT_PATH, FORMAT_TEXT, isId, keyPath, segmentPath } from '../../core/evidence/layout.ts';
 import { type Recorder, RecorderUnavailable, type SessionRecorder } from '../../core/evidence/recorder.ts';
+import { createStamps } from '../../core/evidence/stamps.ts';
 import type { Clock } from '../../proxy-task/ports.ts';
 import { type AppendFiles, diskFiles, publishNow } from './append-files.ts';
 import { createScratch } from './batch-writer.ts';
-import { ContentPool } from './content-pool.ts';
 import { fenceEntries, readLeftBehind } from './recovery.ts';
 import { Sealer, type SignedCheckpoint } from './sealer.ts';
 import { SessionWriter } from './session-writer.ts';
-import { createStamps } from './stamps.ts';
 import { Writer, type WriterParts } from './writer.ts';
 
 /** A session's newest batches are named by the spine within this time. */

@@ -1,5 +1,6 @@
 /** The recording of one session: events and content gathered in memory, one write per flush, acknowledged in order. */
-import { eventJson } from '../../core/evidence/event-json.ts';
+import { BatchInHand } from '../../core/evidence/batch-in-hand.ts';
+import type { ContentPool } from '../../core/evidence/content-pool.ts';
 import type { SessionEvent } from '../../core/evidence/event.ts';
 import { NO_BATCH } from '../../core/evidence/batch.ts';
 import { segmentPath } from '../../core/evidence/layout.ts';
@@ -7,7 +8,6 @@ import { type Durability, RecorderUnavailable, type SessionRecorder } from '../.
 import type { SpineEvent } from '../../core/evidence/spine.ts';
 import type { AppendFile } from './append-files.ts';
 import { BatchWriter } from './batch-writer.ts';
-import type { ContentPool } from './content-pool.ts';
 import type { Writer } from './writer.ts';
 
 /** A segment is one object of evidence: small enough to copy, rare enough to list. */
@@ -22,7 +22,7 @@ type Acknowledgement = { readonly done: (error?: Error) => void; settled: boolea
 export class SessionWriter implements SessionRecorder {
   private readonly id: string;
   private readonly writer: Writer;
-  private readonly pool: ContentPool;
+  private readonly inHand: BatchInHand;
   private readonly day: string;
   private readonly keepContent: boolean;
   private readonly chain: BatchWriter;
@@ -34,11 +34,7 @@ export class SessionWriter implements SessionRecorder {
   private older: AppendFile[] = [];
   private spineDurable = false;
   private headTaken = -1;
-  private events = '';
-  private content: Buffer | undefined;
-  private contentEnd = 0;
   private contentTotal = 0;
-  private seq = 0;
   private closing = false;
   private ended = false;
   private acknowledgements: Acknowledgement[] = [];
@@ -48,8 +44,8 @@ export class SessionWriter implements SessionRecorder {
     this.keepContent = keepContent;
     this.id = id;
     this.writer = writer;
-    this.pool = pool;
     const { root, files, scratch, stamps, nowMs } = writer.parts;
+    this.inHand = new BatchInHand(pool, stamps);
     this.day = stamps.day();
     this.chain = new BatchWriter({ kind: 'session', id }, scratch);
     writer.record([{ type: 'recording.opened', session: id, day: this.day }]);
@@ -69,22 +65,18 @@ export class SessionWriter implements SessionRecorder {
   }
 
   append(event: SessionEvent): number {
-    if (this.isOver()) return this.seq++;
-    if (this.seq === 0 && event.type !== 'session.opened') throw new Error('a recording starts with session.opened');
-    const json = eventJson(event, this.writer.parts.stamps.next(this.seq));
-    this.events = this.events === '' ? json : `${this.events},${json}`;
-    if (this.events.length > EVENTS_IN_HAND) this.writeBatch();
-    return this.seq++;
+    if (this.isOver()) return this.inHand.skip();
+    const seq = this.inHand.append(event);
+    if (this.inHand.eventsLength > EVENTS_IN_HAND) this.writeBatch();
+    return seq;
   }
 
   appendContent(source: Buffer, start: number, end: number): void {
     if (this.isOver()) return;
     const bytes = end - start;
     if (bytes <= 0) return;
-    if (this.contentEnd + bytes > CONTENT_IN_HAND) this.writeBatch();
-    this.content = this.pool.grow(this.content, this.contentEnd, bytes);
-    source.copy(this.content, this.contentEnd, start, end);
-    this.contentEnd += bytes;
+    if (this.inHand.contentBytes + bytes > CONTENT_IN_HAND) this.writeBatch();
+    this.inHand.appendContent(source, start, end);
   }
 
   flush(durability: Durability, done: (error?: Error) => void): void {
@@ -138,7 +130,7 @@ export class SessionWriter implements SessionRecorder {
   }
 
   release(): void {
-    this.dropContent();
+    this.inHand.drop();
     this.closing = true;
     this.file.close();
     for (const file of this.older) file.close();
@@ -154,33 +146,27 @@ export class SessionWriter implements SessionRecorder {
   private end(totals: { abnormal: boolean; reason: string; statements: number; rows: number; bytes: number }): void {
     if (this.ended) return;
     this.ended = true;
-    const { segment, seq: events, contentTotal: contentBytes } = this;
+    const { segment, contentTotal: contentBytes } = this;
+    const events = this.inHand.eventCount;
     const { head } = this.chain;
     this.writer.record([{ type: 'recording.closed', session: this.id, segment, head, events, contentBytes, ...totals }]);
   }
 
   /** A failure is kept by the writer: the next flush says it. */
   private writeBatch(): void {
-    if (this.events === '' && this.contentEnd === 0) return;
-    const { events } = this;
-    const content = this.content?.subarray(0, this.contentEnd);
-    this.events = '';
+    const taken = this.inHand.take();
+    if (taken === undefined) return;
+    const { events, content } = taken;
     if (this.writer.failure === undefined) {
       try {
         this.rollSegment();
         this.segmentBytes += this.chain.write(this.file, events, content, this.keepContent);
-        this.contentTotal += this.contentEnd;
+        this.contentTotal += content?.length ?? 0;
       } catch (cause) {
         this.writer.fail(cause);
       }
     }
-    this.dropContent();
-  }
-
-  private dropContent(): void {
-    if (this.content !== undefined) this.pool.release(this.content);
-    this.content = undefined;
-    this.contentEnd = 0;
+    this.inHand.drop();
   }
 
   private rollSegment(): void {

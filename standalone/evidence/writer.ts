@@ -3,10 +3,10 @@ import { canonicalJson } from '../../core/evidence/canonical-json.ts';
 import { writerPath } from '../../core/evidence/layout.ts';
 import { RecorderUnavailable } from '../../core/evidence/recorder.ts';
 import type { SpineEvent } from '../../core/evidence/spine.ts';
+import type { Stamps } from '../../core/evidence/stamps.ts';
 import type { AppendFile, AppendFiles } from './append-files.ts';
 import { BatchWriter, type Scratch } from './batch-writer.ts';
 import type { SessionWriter } from './session-writer.ts';
-import type { Stamps } from './stamps.ts';
 
 export type WriterParts = {
   readonly root: string;

@@ -1,6 +1,5 @@
 /** When something was recorded: the wall clock as text, written once a millisecond, and the monotonic clock. */
-import type { Clock } from '../../proxy-task/ports.ts';
-import type { Stamp } from '../../core/evidence/event-json.ts';
+import type { Stamp } from './event-json.ts';
 
 export type Stamps = {
   next(seq: number): Stamp;
@@ -8,7 +7,7 @@ export type Stamps = {
   day(): string;
 };
 
-export function createStamps(clock: Pick<Clock, 'now' | 'monoUs'>): Stamps {
+export function createStamps(clock: { now(): number; monoUs(): number }): Stamps {
   let knownMs = Number.NaN;
   let text = '';
   const at = (): string => {
