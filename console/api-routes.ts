@@ -6,6 +6,8 @@ import { approvalView } from './approval-view.ts';
 import { LocksFull, type BallotOutcome, type ConsolePorts } from './ports.ts';
 
 const MAX_LISTED = 200;
+/** A load balancer takes a megabyte from a function: a list with longer statements is cut, and says so. */
+const MAX_LISTED_BYTES = 500_000;
 /** With what a session's line holds, the answer stays below the megabyte that a load balancer takes from a function. */
 const MAX_LISTED_SESSIONS = 1_000;
 const MAX_REASON_CHARACTERS = 1_000;
@@ -29,7 +31,9 @@ export function apiRoutes(ports: ConsolePorts): Hono {
   app.get('/approvals', async (context) => {
     if ((await operatorOf(context)) === undefined) return refuseJson(context, notOperator);
     const listed = await ports.desk.list({ open: context.req.query('all') !== '1', limit: MAX_LISTED });
-    return context.json({ approvals: listed.map((approval) => approvalView(approval, ports.publicUrl)) });
+    const views = listed.map((approval) => approvalView(approval, ports.publicUrl));
+    const approvals = fitting(views);
+    return context.json({ approvals, ...(approvals.length < views.length ? { more: true } : {}) });
   });
 
   // As the page: whoever has the unguessable id may read.
@@ -50,6 +54,9 @@ export function apiRoutes(ports: ConsolePorts): Hono {
     const outcome = await ports.desk.vote(context.req.param('id'), { answer, reason, idToken, channel: 'cli' });
     return answerTo(context, ports, outcome);
   });
+
+  // For the command, where it has no token yet: where a person signs in, and for which address (`operatorNonce`).
+  app.get('/sign-in', (context) => context.json({ ...ports.cliSignIn, for: ports.publicUrl }));
 
   app.get('/sessions', async (context) => {
     if ((await operatorOf(context)) === undefined) return refuseJson(context, notOperator);
@@ -141,6 +148,16 @@ const NO_TOKEN: Refusal = {
   message: 'The session is not renewed.',
   fix: 'Send a fresh access token of the same principal as a bearer token.',
 };
+
+/** The first of them that are short enough together; one at least. */
+function fitting<T>(views: readonly T[]): readonly T[] {
+  let bytes = 0;
+  const end = views.findIndex((view) => {
+    bytes += Buffer.byteLength(JSON.stringify(view));
+    return bytes > MAX_LISTED_BYTES;
+  });
+  return end < 0 ? views : views.slice(0, Math.max(end, 1));
+}
 
 /** `corp/agent-7` as it stands; a person as every token's person is compared. */
 function lockSubject(given: string): string | undefined {

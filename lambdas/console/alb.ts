@@ -3,12 +3,7 @@
  * standard requests and responses. The target group has `lambda.multi_value_headers.enabled`: without it an answer has one
  * cookie at most.
  */
-import { SallyportError } from '../../core/errors.ts';
-
-/** An event that is not what a load balancer sends, or a request that no browser makes. */
-export class EventRefused extends SallyportError {
-  readonly code = 'event-refused';
-}
+import { EventRefused } from '../event-fields.ts';
 
 export type AlbAnswer = {
   readonly statusCode: number;

@@ -1,9 +1,12 @@
 /** What the console needs from the tables, beside what it needs on one machine. */
+import type { Ballot } from '../../console/ports.ts';
+import type { Approval } from '../../core/approval/approval.ts';
+import type { BallotAnswer } from '../../core/approval/ballot-answer.ts';
 import type { LiveSessionItem, MailEntry } from '../../core/state/control.ts';
 import type { Principal } from '../../core/principal.ts';
 import { SallyportError } from '../../core/errors.ts';
 
-export type { LiveSession, LockDirectory, SessionDirectory, SessionRenewal, SignInStore } from '../../console/ports.ts';
+export type { ApprovalDesk, LiveSession, LockDirectory, SessionDirectory, SessionRenewal, SignInStore } from '../../console/ports.ts';
 
 /** Sessions on tasks whose lease has not run out. */
 export interface LiveSessions {
@@ -37,4 +40,24 @@ export class StateDamaged extends SallyportError {
 export interface TokenVerifier {
   /** Throws TokenRefused. */
   verify(token: string): Promise<Principal>;
+}
+
+export interface ApprovalReader {
+  /** As stored: whether its time has come is for the caller to judge. Throws FieldMalformed, StateDamaged. */
+  read(id: string): Promise<Approval | undefined>;
+}
+
+export interface ApprovalList {
+  /** Newest first; `open` keeps those that wait for an answer or can still be used. Throws FieldMalformed, StateDamaged, StateBusy. */
+  list(filter: { readonly open: boolean; readonly limit: number }): Promise<readonly Approval[]>;
+}
+
+/** The function that counts votes cannot be asked, or has failed: whether a vote was counted shows on the page. */
+export class DecisionUnavailable extends SallyportError {
+  readonly code = 'decision-unavailable';
+}
+
+export interface DecideApproval {
+  /** Throws DecisionUnavailable. */
+  decide(id: string, ballot: Ballot): Promise<BallotAnswer>;
 }

@@ -105,7 +105,7 @@ const LAYERS: readonly Layer[] = [
   {
     name: 'use case',
     holds: /^lambdas\/[^/]+\//u,
-    files: /^core\/|^console\/ports\.ts$|^lambdas\/(?!adapters\/)[^/]+\/(?!handler\.ts)/u,
+    files: /^core\/|^console\/ports\.ts$|^lambdas\/(?:event-fields\.ts$|(?!adapters\/)[^/]+\/(?!handler\.ts))/u,
     builtins: NO_IO,
     packages: 'allButAws',
   },
@@ -130,7 +130,7 @@ const LAYERS: readonly Layer[] = [
     holds: /^infra\//u,
     files: /^infra\//u,
     builtins: 'all',
-    packages: /^(?:aws-cdk-lib|constructs|cdk-nag|@aws-cdk\/.*)$/u,
+    packages: /^(?:aws-cdk-lib|constructs|cdk-nag|esbuild|@aws-cdk\/.*)$/u,
   },
 ];
 
