@@ -5,6 +5,7 @@ import type { RawStatement } from '../core/approval/raw-statement.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { Recorder } from '../core/evidence/recorder.ts';
 import type { Bundle } from '../core/policy/bundle.ts';
+import type { ConnectAnswer, MaskingAnswer } from '../core/policy/connect-answer.ts';
 import type { Principal } from '../core/principal.ts';
 import type { PostgresTarget } from '../core/target.ts';
 
@@ -32,8 +33,20 @@ export type UpstreamCredential = {
   readonly password: string;
 };
 
+/** The connect decision of a process beside the proxy, which verifies the token itself. One machine has none. */
+export interface ConnectPolicy {
+  /** Under this version of the bundle. Throws DecisionUnavailable. */
+  connect(token: string, target: string, version: string): Promise<ConnectAnswer>;
+}
+
+/** The masking plan of a process beside the proxy, which verifies the token itself. One machine has none. */
+export interface MaskingLookup {
+  /** Under this version of the bundle. Throws DecisionUnavailable. */
+  plan(token: string, target: string, version: string): Promise<MaskingAnswer>;
+}
+
 export interface CredentialIssuer {
-  /** Throws CredentialUnavailable. */
+  /** For one login of this session; whoever issues may verify the token itself. Throws CredentialUnavailable. */
   issue(target: PostgresTarget, principal: Principal, session: string, token: string): Promise<UpstreamCredential>;
 }
 

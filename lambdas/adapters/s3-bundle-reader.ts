@@ -16,7 +16,7 @@ export type BundleReaderSettings = {
 };
 
 /** Small objects in the same region answer in tens of milliseconds: whoever waits longer waits for a retry. Three tries fit a login. */
-const CLIENT = { maxAttempts: 3, requestHandler: { connectionTimeout: 500, requestTimeout: 1_500 } };
+const CLIENT = { maxAttempts: 3, requestHandler: { connectionTimeout: 500, requestTimeout: 1_500, throwOnRequestTimeout: true } };
 /** JSON escapes and the signature come on top of the files. */
 const MAX_OBJECT_BYTES = 2 * MAX_BUNDLE_BYTES;
 

@@ -4,7 +4,7 @@ import { CredentialUnavailable } from '../../core/credential/credential-unavaila
 import type { CredentialPorts } from '../issue-credential/ports.ts';
 
 /** As STS: two tries of at most two seconds. */
-const CLIENT = { maxAttempts: 2, requestHandler: { connectionTimeout: 500, requestTimeout: 2_000 } };
+const CLIENT = { maxAttempts: 2, requestHandler: { connectionTimeout: 500, requestTimeout: 2_000, throwOnRequestTimeout: true } };
 
 export function secretsTargetSecret(): CredentialPorts['secret'] {
   return async (arn, region, keys) => {

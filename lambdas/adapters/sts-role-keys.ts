@@ -5,7 +5,7 @@ import { checkRoleSession } from '../../core/credential/role-session-limits.ts';
 import type { CredentialPorts } from '../issue-credential/ports.ts';
 
 /** A login waits for this: two tries of at most two seconds, within the function's own time-out. */
-const CLIENT = { maxAttempts: 2, requestHandler: { connectionTimeout: 500, requestTimeout: 2_000 } };
+const CLIENT = { maxAttempts: 2, requestHandler: { connectionTimeout: 500, requestTimeout: 2_000, throwOnRequestTimeout: true } };
 
 export function stsRoleKeys(): CredentialPorts['assume'] {
   const sts = new STSClient(CLIENT);

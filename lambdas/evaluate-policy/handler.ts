@@ -1,4 +1,5 @@
 /** The Lambda `evaluate-policy`: the connect decision of a session that a proxy would open, and dry runs of published bundles. */
+import { isCatalogVersion } from '../../core/approval/staged-catalog.ts';
 import { isBundleVersion } from '../../core/config/published-bundle.ts';
 import type { Explanation } from '../../core/judging/explain-statement.ts';
 import type { ConnectAnswer } from '../../core/policy/connect-answer.ts';
@@ -56,7 +57,7 @@ function readDryRun(fields: EventFields): DryRun {
   const catalog = textField(fields, 'catalog', 128);
   const target = textField(fields, 'target', 63);
   // Both become part of an object's name.
-  if (!/^[\w.-]+$/.test(catalog) || !/^[a-z0-9_-]+$/.test(target)) throw new EventRefused('`catalog` or `target` is no name');
+  if (!isCatalogVersion(catalog) || !/^[a-z0-9_-]+$/.test(target)) throw new EventRefused('`catalog` or `target` is no name');
   return {
     version: versionField(fields, 'version'),
     target,

@@ -3,6 +3,7 @@ import { principalName, type Principal } from '../../core/principal.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
 import type { PostgresTarget } from '../../core/target.ts';
 import type { BundleSource, Clock, Control, TargetDirectory, TokenVerifier } from '../ports.ts';
+import type { Opinion, SecondOpinion } from './second-opinion.ts';
 
 export type Admission =
   | {
@@ -12,8 +13,17 @@ export type Admission =
       readonly bundle: Bundle;
       readonly policies: readonly string[];
     }
-  /** `reason` is for the recording and the operator: the client learns only that it was not let in, unless `locked`. */
-  | { readonly kind: 'refused'; readonly reason: string; readonly principal?: string; readonly locked?: true };
+  /**
+   * `reason` is for the recording and the operator: the client learns only that it was not let in, unless `locked`. `retry`: nobody
+   * said no, but nobody could say yes, and the same token may be taken in a moment.
+   */
+  | {
+      readonly kind: 'refused';
+      readonly reason: string;
+      readonly principal?: string;
+      readonly locked?: true;
+      readonly retry?: true;
+    };
 
 export type AdmissionPorts = {
   readonly tokens: TokenVerifier;
@@ -21,7 +31,13 @@ export type AdmissionPorts = {
   readonly bundles: BundleSource;
   readonly control: Control;
   readonly clock: Clock;
+  /** Absent where everything is one process. */
+  readonly secondOpinion?: Pick<SecondOpinion, 'of'>;
 };
+
+/** A bundle reaches every process within 5 s; who asks in between waits for the other one. */
+const VERSIONS_MEET_MS = 5_000;
+const ASK_AGAIN_MS = 500;
 
 /** Verifies the token, then asks policy whether this principal may connect to this target. Never rejects. */
 export async function admit(ports: AdmissionPorts, token: string, targetName: string): Promise<Admission> {
@@ -32,13 +48,34 @@ export async function admit(ports: AdmissionPorts, token: string, targetName: st
     return { kind: 'refused', reason: error instanceof Error ? error.message : 'the token was refused' };
   }
   const name = principalName(principal);
-  if (principal.expiresAtMs <= ports.clock.now()) return { kind: 'refused', reason: 'the token has expired', principal: name };
-  const locked = ports.control.refusal(principal);
-  if (locked !== undefined) return { kind: 'refused', reason: locked, principal: name, locked: true };
-  const target = ports.targets.find(targetName);
-  if (target === undefined) return { kind: 'refused', reason: `no target is called "${targetName}"`, principal: name };
-  const bundle = ports.bundles.current();
-  const decision = bundle.policies.mayConnect(principal, target.name);
-  if (decision.kind !== 'permit') return { kind: 'refused', reason: decision.reason, principal: name };
-  return { kind: 'admitted', principal, target, bundle, policies: decision.policies };
+  const untilMs = ports.clock.now() + VERSIONS_MEET_MS;
+  for (;;) {
+    if (principal.expiresAtMs <= ports.clock.now()) return { kind: 'refused', reason: 'the token has expired', principal: name };
+    const locked = ports.control.refusal(principal);
+    if (locked !== undefined) return { kind: 'refused', reason: locked, principal: name, locked: true };
+    const target = ports.targets.find(targetName);
+    if (target === undefined) return { kind: 'refused', reason: `no target is called "${targetName}"`, principal: name };
+    const bundle = ports.bundles.current();
+    const decision = bundle.policies.mayConnect(principal, target.name);
+    if (decision.kind !== 'permit') return { kind: 'refused', reason: decision.reason, principal: name };
+    const opinion = (await ports.secondOpinion?.of(token, principal, target.name, bundle)) ?? AGREED;
+    switch (opinion.kind) {
+      case 'agrees':
+        return { kind: 'admitted', principal, target, bundle, policies: decision.policies };
+      case 'disagrees':
+        return { kind: 'refused', reason: opinion.reason, principal: name };
+      case 'unavailable':
+        return { kind: 'refused', reason: opinion.reason, principal: name, retry: true };
+      case 'other-version':
+        if (ports.clock.now() >= untilMs) {
+          const reason = `bundle ${bundle.version} is in force here, but ${opinion.version} beside the proxy`;
+          return { kind: 'refused', reason, principal: name, retry: true };
+        }
+        await new Promise<void>((resolve) => {
+          ports.clock.after(ASK_AGAIN_MS, resolve);
+        });
+    }
+  }
 }
+
+const AGREED: Opinion = { kind: 'agrees' };

@@ -102,6 +102,8 @@ export class PostgresGateway {
         reason: admission.reason,
         ...(admission.principal === undefined ? {} : { principal: admission.principal }),
       });
+      // Nobody said no: the token is good and this proxy would let it in, so that `try again` tells nothing to others.
+      if (admission.retry === true) return this.#refuse(candidate, reconnect('the gateway cannot decide about new sessions now'));
       return this.#refuse(candidate, admission.locked === true ? lockedOut(admission.reason) : notLetIn());
     }
     const settings = readClientSettings(candidate.parameters, candidate.options);
