@@ -1,0 +1,42 @@
+/** Follows the bundle in force on AWS: objects from S3, the key that signs them from KMS. */
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { GetPublicKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { GetObjectCommand, NoSuchKey, S3Client } from '@aws-sdk/client-s3';
+import { bundleKey, BundleRefused, MAX_BUNDLE_BYTES } from '../../core/config/published-bundle.ts';
+
+export type BundleStore = {
+  /** The object of a version; undefined where there is none. */
+  readonly object: (version: string) => Promise<string | undefined>;
+  readonly publicKey: () => Promise<KeyObject>;
+};
+
+/** With the second try well within the 5 s in which a new bundle reaches live sessions. */
+const CLIENT = { maxAttempts: 2, requestHandler: { connectionTimeout: 500, requestTimeout: 1_000, throwOnRequestTimeout: true } };
+/** JSON escapes and the signature come on top of the files. */
+const MAX_OBJECT_BYTES = 2 * MAX_BUNDLE_BYTES;
+
+/** What `FollowedBundle` loads from. */
+export function s3BundleStore(settings: { readonly configBucket: string; readonly bundleKey: string }): BundleStore {
+  const s3 = new S3Client({ ...CLIENT, forcePathStyle: process.env['AWS_ENDPOINT_URL'] !== undefined });
+  const kms = new KMSClient(CLIENT);
+  return {
+    object: async (version) => {
+      try {
+        const { Body, ContentLength } = await s3.send(new GetObjectCommand({ Bucket: settings.configBucket, Key: bundleKey(version) }));
+        if (ContentLength === undefined || ContentLength > MAX_OBJECT_BYTES)
+          throw new BundleRefused(`the object of ${version} is no bundle`);
+        return await Body?.transformToString('utf8');
+      } catch (error) {
+        if (error instanceof NoSuchKey) return undefined;
+        throw error;
+      }
+    },
+    publicKey: async () => {
+      const { PublicKey } = await kms.send(new GetPublicKeyCommand({ KeyId: settings.bundleKey }));
+      if (PublicKey === undefined) throw new BundleRefused('KMS gave no public key for bundles');
+      const key = createPublicKey({ key: Buffer.from(PublicKey), format: 'der', type: 'spki' });
+      if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new BundleRefused('the key for bundles is not of the curve P-256');
+      return key;
+    },
+  };
+}

@@ -1,0 +1,148 @@
+/** The bundle in force as a task follows it: the pointer through the poller, each version loaded and checked once. */
+import type { KeyObject } from 'node:crypto';
+import { buildBundle } from '../../core/config/build-bundle.ts';
+import { BundleInForce, type InForce } from '../../core/config/bundle-in-force.ts';
+import type { Config } from '../../core/config/config.ts';
+import { NO_CONFIG } from '../../core/config/no-config.ts';
+import { BundleRefused } from '../../core/config/published-bundle.ts';
+import type { Bundle } from '../../core/policy/bundle.ts';
+import { BUNDLE_ITEM } from '../../core/state/control.ts';
+import type { PostgresTarget } from '../../core/target.ts';
+import type { BundleSource, Clock, StateItem, StatePoller, TargetDirectory } from '../ports.ts';
+
+export type FollowedBundlePorts = {
+  readonly poller: Pick<StatePoller, 'follow'>;
+  /** The object of a version; undefined where there is none. */
+  readonly object: (version: string) => Promise<string | undefined>;
+  /** The public key for bundles. */
+  readonly publicKey: () => Promise<KeyObject>;
+  readonly clock: Pick<Clock, 'after'>;
+  /** One line for the operator about what was taken up and what was not. */
+  readonly report: (message: string) => void;
+};
+
+/** What could not be loaded is tried again: first soon, since a session waits for it, later seldom. */
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 30_000;
+
+export class FollowedBundle implements BundleSource, TargetDirectory {
+  readonly #ports: FollowedBundlePorts;
+  readonly #inForce: BundleInForce;
+  readonly #listeners = new Set<(bundle: Bundle) => void>();
+  readonly #following: { stop(): void };
+  #item: StateItem | undefined;
+  #config: Config = NO_CONFIG;
+  #bundle: Bundle = buildBundle(NO_CONFIG);
+  #taken: InForce | undefined;
+  #loading = false;
+  #again = false;
+  #retryMs = FIRST_RETRY_MS;
+  #retry: { cancel(): void } | undefined;
+  #reported = '';
+  #stopped = false;
+  readonly #begun: () => void;
+
+  private constructor(ports: FollowedBundlePorts, begun: () => void) {
+    this.#ports = ports;
+    this.#begun = begun;
+    this.#inForce = new BundleInForce({ pointer: () => Promise.resolve(this.#item), object: ports.object, publicKey: ports.publicKey });
+    this.#following = ports.poller.follow('control', BUNDLE_ITEM, (item) => {
+      this.#item = item;
+      this.#retryMs = FIRST_RETRY_MS;
+      this.#take();
+    });
+  }
+
+  /**
+   * Resolves when it is known what is in force: the bundle of a pointer that holds, or, where nothing was ever activated, nothing at
+   * all. A pointer that does not hold, or cannot be followed, keeps a task from starting; `report` says why. Never rejects.
+   */
+  static start(ports: FollowedBundlePorts): Promise<FollowedBundle> {
+    return new Promise((resolve) => {
+      const followed: FollowedBundle = new FollowedBundle(ports, () => resolve(followed));
+    });
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  current(): Bundle {
+    return this.#bundle;
+  }
+
+  onChange(changed: (bundle: Bundle) => void): { stop(): void } {
+    this.#listeners.add(changed);
+    return { stop: () => void this.#listeners.delete(changed) };
+  }
+
+  find(name: string): PostgresTarget | undefined {
+    return this.#config.targets.find((target) => target.name === name);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#following.stop();
+    this.#retry?.cancel();
+  }
+
+  /** One at a time; a change that comes meanwhile is taken up afterwards. */
+  #take(): void {
+    this.#retry?.cancel();
+    if (this.#loading) {
+      this.#again = true;
+      return;
+    }
+    this.#loading = true;
+    this.#load()
+      .catch((error: unknown) => {
+        // The old one stays: neither a mistake nor an attack opens or closes anything.
+        this.#report(`the bundle that is named as in force is not taken up: ${reasonOf(error)}`);
+        this.#retry = this.#ports.clock.after(this.#retryMs, () => this.#take());
+        this.#retryMs = Math.min(2 * this.#retryMs, LONGEST_RETRY_MS);
+      })
+      .finally(() => {
+        this.#loading = false;
+        if (!this.#again) return;
+        this.#again = false;
+        this.#take();
+      });
+  }
+
+  async #load(): Promise<void> {
+    const found = await this.#inForce.find();
+    if (this.#stopped) return;
+    if (found === undefined) {
+      this.#report(
+        this.#taken === undefined ? 'no bundle is in force: nobody is let in' : 'the item that names the bundle in force is gone',
+      );
+      this.#begun();
+      return;
+    }
+    const { config, bundle, pointer } = found;
+    const before = this.#taken?.pointer;
+    if (before !== undefined && pointer.activatedAtMs < before.activatedAtMs)
+      throw new BundleRefused(`the activation of ${pointer.version} is older than that of ${before.version}`);
+    this.#taken = found;
+    if (before?.version !== pointer.version || before.digest !== pointer.digest) {
+      this.#config = config;
+      this.#bundle = bundle;
+      this.#report(
+        `bundle ${pointer.version} is in force, published by ${found.published.publishedBy}, activated by ${pointer.activatedBy}`,
+      );
+      for (const changed of this.#listeners) changed(bundle);
+    }
+    this.#begun();
+  }
+
+  /** The same words once. */
+  #report(message: string): void {
+    if (this.#reported !== message) this.#ports.report(message);
+    this.#reported = message;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof BundleRefused) return error.message;
+  return error instanceof Error ? error.name : 'unknown';
+}
