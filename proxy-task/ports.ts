@@ -7,6 +7,7 @@ import type { Recorder } from '../core/evidence/recorder.ts';
 import type { Bundle } from '../core/policy/bundle.ts';
 import type { ConnectAnswer, MaskingAnswer } from '../core/policy/connect-answer.ts';
 import type { Principal } from '../core/principal.ts';
+import type { WriterItem } from '../core/state/control.ts';
 import type { PostgresTarget } from '../core/target.ts';
 
 export type { ApprovalGate, Recorder };
@@ -96,6 +97,24 @@ export interface CancelMailbox {
 export interface ApprovalAsker {
   /** Resolves with the request as it was stored. Throws GateUnavailable, RequestUnapprovable. */
   ask(request: ApprovalRequest, raw: RawStatement): Promise<ApprovalRequest>;
+}
+
+/** Who records now: each writer's lease and slot, where sealer, sweeper and other tasks look. */
+export interface WriterRegistry {
+  /** Takes a free slot, then registers the writer. Throws StateUnavailable. */
+  register(writer: Omit<WriterItem, 'slot'>): Promise<WriterItem>;
+  /** `fenced`: the writer may write no longer. Throws StateUnavailable. */
+  renew(writer: WriterItem): Promise<'renewed' | 'fenced'>;
+  /** The writer is closed and its slot free. Throws StateUnavailable. */
+  close(writer: WriterItem): Promise<void>;
+}
+
+/** Deployments, in the order in which they were made. */
+export interface Generations {
+  /** The newest that has served; 0 before the first. Throws StateUnavailable. */
+  newest(): Promise<number>;
+  /** Never lowers it. Throws StateUnavailable. */
+  raise(generation: number): Promise<void>;
 }
 
 export interface Clock {

@@ -20,7 +20,8 @@ export class DynamoBudgets implements BudgetCounter {
           UpdateExpression: 'ADD #used :amount SET #ttl = :ttl',
           ExpressionAttributeNames: { '#used': 'used', '#ttl': 'ttl' },
           ExpressionAttributeValues: { ':amount': { N: String(amount) }, ':ttl': { N: String(Math.ceil(expiresAtMs / 1_000)) } },
-          ReturnValues: 'UPDATED_NEW',
+          // Also what did not change: adding nothing is how a sum is read.
+          ReturnValues: 'ALL_NEW',
         }),
       );
       const total = Number(attributes?.['used']?.N ?? Number.NaN);

@@ -7,8 +7,9 @@ const CONNECT_TIMEOUT_MS = 500;
  * A client that gives up in time for its caller, who knows what a late answer costs. `attempts` counts the first one; with one, the
  * caller repeats by itself.
  */
-export function dynamoClient(options: { readonly attempts: number; readonly requestTimeoutMs: number }): DynamoDBClient {
+export function dynamoClient(options: { readonly attempts: number; readonly requestTimeoutMs: number }, endpoint?: string): DynamoDBClient {
   return new DynamoDBClient({
+    ...(endpoint === undefined ? {} : { endpoint }),
     maxAttempts: options.attempts,
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT_MS,
