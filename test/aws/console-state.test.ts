@@ -1,0 +1,263 @@
+// The console's state on AWS: the contracts of its one-machine stores, and what tables alone can get wrong.
+import {
+  ConditionalCheckFailedException,
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  ScanCommand,
+  DeleteItemCommand,
+} from '@aws-sdk/client-dynamodb';
+import { mockClient } from 'aws-sdk-client-mock';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { LEASE_MS, LOCKS_ITEM, mailItem, writerItem, type LiveSessionItem, type WriterItem } from '../../core/state/control.ts';
+import { readMail } from '../../core/state/control-items.ts';
+import { decodeStored, encodeStored } from '../../core/state/stored-item.ts';
+import { DynamoLiveSessions } from '../../lambdas/adapters/dynamo-live-sessions.ts';
+import { DynamoLockDirectory } from '../../lambdas/adapters/dynamo-lock-directory.ts';
+import { DynamoMailbox } from '../../lambdas/adapters/dynamo-mailbox.ts';
+import { DynamoSignInStore } from '../../lambdas/adapters/dynamo-sign-in-store.ts';
+import { sessionDirectory } from '../../lambdas/console/console.ts';
+import { lockDirectoryContract } from '../contract/lock-directory.ts';
+import { sessionDirectoryContract, type OpenedSession } from '../contract/session-directory.ts';
+import { signInStoreContract } from '../contract/sign-in-store.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { resetMoto, useMoto } from './support/moto.ts';
+import { makeInstance, type InstanceEnvironment } from './support/tables.ts';
+
+const START_MS = 1_700_000_000_000;
+let environment: InstanceEnvironment;
+let dynamo: DynamoDBClient;
+let clock: ManualClock;
+beforeAll(useMoto);
+beforeEach(async () => {
+  await resetMoto();
+  environment = await makeInstance();
+  dynamo = new DynamoDBClient({});
+  clock = new ManualClock(START_MS);
+});
+
+const table = (name: string): string => environment[`SALLYPORT_${name}_TABLE`] ?? '';
+const put = (name: string, id: string, value: unknown, v = 1): Promise<unknown> =>
+  dynamo.send(new PutItemCommand({ TableName: table(name), Item: { ...encodeStored(id, v, value) } }));
+
+const WRITER: WriterItem = {
+  writer: 't1-a',
+  slot: 1,
+  state: 'live',
+  leaseUntilMs: START_MS + LEASE_MS,
+  nextSeq: 0,
+  generation: 1,
+  image: 'sha256:x',
+};
+
+/** Tasks, each with its half of the sessions, that read their mail when they are told to. */
+function fleet() {
+  const told = new Map<string, string[]>();
+  const homes = new Map<string, string>();
+  const close = async (session: string): Promise<void> => {
+    const writer = homes.get(session) ?? '';
+    await dynamo.send(new DeleteItemCommand({ TableName: table('SESSIONS'), Key: { writer: { S: writer }, session: { S: session } } }));
+  };
+  return {
+    close,
+    told: (id: string): readonly string[] => told.get(id) ?? [],
+    open: async ({ id, principal, human, owner }: OpenedSession): Promise<void> => {
+      const writer = `t${(homes.size % 2) + 1}-a`;
+      homes.set(id, writer);
+      await put('WRITERS', writerItem(writer), { ...WRITER, writer });
+      const session: LiveSessionItem = {
+        session: id,
+        writer,
+        principal,
+        ...(human === undefined ? {} : { human }),
+        ...(owner === undefined ? {} : { owner }),
+        target: 'bank',
+        source: '10.0.0.1',
+        openedAtMs: clock.now(),
+        day: '2026-11-20',
+      };
+      await putSession(session);
+    },
+    settle: async (): Promise<void> => {
+      for (const writer of new Set(homes.values())) {
+        for (const entry of (await mailOf(writer)).filter(({ kind }) => kind === 'end')) {
+          if (entry.kind !== 'end' || told.has(entry.session)) continue;
+          told.set(entry.session, [`${entry.by}: ${entry.reason}`]);
+          await close(entry.session);
+        }
+      }
+    },
+  };
+}
+
+async function putSession(session: LiveSessionItem): Promise<void> {
+  const { id: _, ...stored } = encodeStored('', 1, session);
+  await dynamo.send(
+    new PutItemCommand({
+      TableName: table('SESSIONS'),
+      Item: { ...stored, writer: { S: session.writer }, session: { S: session.session } },
+    }),
+  );
+}
+
+async function mailOf(writer: string) {
+  const { Item } = await dynamo.send(new GetItemCommand({ TableName: table('CONTROL'), Key: { id: { S: mailItem(writer) } } }));
+  return Item === undefined ? [] : (readMail(decodeStored(Item)?.body)?.entries ?? []);
+}
+
+const live = (client = dynamo): DynamoLiveSessions =>
+  new DynamoLiveSessions(client, { writers: table('WRITERS'), sessions: table('SESSIONS') }, clock);
+const mailbox = (client = dynamo): DynamoMailbox => new DynamoMailbox(client, table('CONTROL'), clock);
+const locks = (client = dynamo): DynamoLockDirectory =>
+  new DynamoLockDirectory({ dynamo: client, table: table('CONTROL'), live: live(), clock });
+const SESSION: LiveSessionItem = {
+  session: 's_1',
+  writer: 't1-a',
+  principal: 'corp/agent-7',
+  target: 'bank',
+  source: '10.0.0.1',
+  openedAtMs: 1,
+  day: '2026-11-20',
+};
+
+signInStoreContract('a table', async () => ({
+  store: new DynamoSignInStore(dynamo, table('SIGNIN'), clock),
+  clock,
+  stored: async () => JSON.stringify((await dynamo.send(new ScanCommand({ TableName: table('SIGNIN') }))).Items),
+}));
+
+let made = 0;
+sessionDirectoryContract('tables', async () => {
+  const { open, close, settle, told } = fleet();
+  const newId = (): string => `m${(made += 1)}`;
+  return { directory: sessionDirectory({ live: live(), mailbox: mailbox(), clock, newId }), open, close, settle, told };
+});
+
+lockDirectoryContract('a table', async () => ({ locks: locks(), another: () => locks(), open: fleet().open, clock }));
+
+describe('live sessions', () => {
+  test.each<[string, Partial<WriterItem>]>([
+    ['whose lease ran out', { leaseUntilMs: START_MS - 10_000 }],
+    ['that is closed', { state: 'closed' }],
+    ['that was fenced', { state: 'fenced' }],
+  ])('of a task %s do not live', async (_, changes) => {
+    await putSession(SESSION);
+    await put('WRITERS', writerItem('t1-a'), { ...WRITER, ...changes });
+    expect(await live().list(10)).toEqual({ sessions: [], more: false });
+    expect(await live().find('s_1')).toBeUndefined();
+    expect(await live().count('corp/agent-7')).toBe(0);
+  });
+
+  test('of a task whose clock is ahead or behind by seconds live', async () => {
+    await putSession(SESSION);
+    await put('WRITERS', writerItem('t1-a'), { ...WRITER, leaseUntilMs: START_MS - 9_999 });
+    expect(await live().find('s_1')).toEqual(SESSION);
+  });
+
+  test('are found among more tasks than one request may name, and slots are no tasks', async () => {
+    await put('WRITERS', 'slot#1', { writer: 't1-a' });
+    await put('WRITERS', 'generation', { generation: 1 });
+    for (let n = 0; n < 120; n += 1) await put('WRITERS', writerItem(`w${n}`), { ...WRITER, writer: `w${n}` });
+    await putSession({ ...SESSION, writer: 'w119' });
+    expect(await live().find('s_1')).toMatchObject({ writer: 'w119' });
+    expect(await live().list(10)).toMatchObject({ sessions: [{ session: 's_1' }], more: false });
+  });
+
+  test('an item that is no session is not taken for none', async () => {
+    await put('WRITERS', writerItem('t1-a'), WRITER);
+    await dynamo.send(
+      new PutItemCommand({
+        TableName: table('SESSIONS'),
+        Item: { writer: { S: 't1-a' }, session: { S: 's_1' }, body: { S: '{"session":1}' } },
+      }),
+    );
+    await expect(live().find('s_1')).rejects.toMatchObject({ code: 'state-damaged' });
+    await expect(live().list(10)).rejects.toMatchObject({ code: 'state-damaged' });
+  });
+});
+
+describe('a mailbox', () => {
+  const end = (id: string, session = 's_1') => ({ id, atMs: START_MS, kind: 'end', session, by: 'olga', reason: 'r' }) as const;
+
+  test('of requests at the same moment none is lost', async () => {
+    await Promise.all(['a', 'b', 'c', 'd'].map((id) => mailbox().post('t1-a', end(id, id))));
+    expect((await mailOf('t1-a')).map(({ id }) => id).toSorted()).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('a write whose answer was lost is not made twice', async () => {
+    const mock = mockClient(DynamoDBClient);
+    const mine = encodeStored(mailItem('t1-a'), 1, { entries: [end('a')] });
+    mock
+      .on(GetItemCommand)
+      .resolvesOnce({})
+      .resolves({ Item: { ...mine } });
+    mock.on(PutItemCommand).rejects(new ConditionalCheckFailedException({ message: 'no', $metadata: {} }));
+    await mailbox(new DynamoDBClient({})).post('t1-a', end('a'));
+    expect(mock.commandCalls(PutItemCommand)).toHaveLength(1);
+    mock.restore();
+  });
+
+  test('that others keep writing is given up with an error, not for ever', async () => {
+    const mock = mockClient(DynamoDBClient);
+    mock.on(GetItemCommand).resolves({});
+    mock.on(PutItemCommand).rejects(new ConditionalCheckFailedException({ message: 'no', $metadata: {} }));
+    await expect(mailbox(new DynamoDBClient({})).post('t1-a', end('a'))).rejects.toMatchObject({ code: 'state-busy' });
+    mock.restore();
+  });
+
+  test('that is damaged is not written over', async () => {
+    await put('CONTROL', mailItem('t1-a'), { entries: 'x' });
+    await expect(mailbox().post('t1-a', end('a'))).rejects.toMatchObject({ code: 'state-damaged' });
+  });
+
+  test('is cleaned up by the table when nobody writes to it', async () => {
+    await mailbox().post('t1-a', end('a'));
+    const { Item } = await dynamo.send(new GetItemCommand({ TableName: table('CONTROL'), Key: { id: { S: mailItem('t1-a') } } }));
+    expect(Number(Item?.['ttl']?.N)).toBe(START_MS / 1_000 + 900);
+  });
+});
+
+describe('the list of locks', () => {
+  test('that is damaged is not written over: that could unlock someone', async () => {
+    await put('CONTROL', LOCKS_ITEM, { locks: [{ subject: 'corp/agent-7' }] });
+    await expect(locks().lock('corp/agent-8', 'olga', 'r')).rejects.toMatchObject({ code: 'state-damaged' });
+    await expect(locks().unlock('corp/agent-7')).rejects.toMatchObject({ code: 'state-damaged' });
+    await expect(locks().locks()).rejects.toMatchObject({ code: 'state-damaged' });
+  });
+
+  test('ends before it is too long for an item, and can still be made shorter', async () => {
+    const reason = '\u0001'.repeat(1_000);
+    let count = 0;
+    const fill = async (): Promise<never> => {
+      for (;;) {
+        await locks().lock(`corp/agent-${count}`, 'olga', reason);
+        count += 1;
+      }
+    };
+    await expect(fill()).rejects.toMatchObject({ code: 'locks-full' });
+    expect(count).toBeGreaterThan(10);
+    expect(await locks().unlock('corp/agent-0')).toBe(true);
+    await expect(locks().lock('corp/agent-new', 'olga', 'r')).resolves.toBe(0);
+  });
+
+  test('an unlock whose answer was lost is one', async () => {
+    const mock = mockClient(DynamoDBClient);
+    const lock = { subject: 'corp/agent-7', by: 'olga', reason: 'r', lockedAtMs: 1 };
+    mock
+      .on(GetItemCommand)
+      .resolvesOnce({ Item: { ...encodeStored(LOCKS_ITEM, 1, { locks: [lock] }) } })
+      .resolves({ Item: { ...encodeStored(LOCKS_ITEM, 2, { locks: [] }) } });
+    mock.on(PutItemCommand).rejects(new ConditionalCheckFailedException({ message: 'no', $metadata: {} }));
+    expect(await locks(new DynamoDBClient({})).unlock('corp/agent-7')).toBe(true);
+    mock.restore();
+  });
+
+  test('a throttled table locks nobody, and says so', async () => {
+    const mock = mockClient(DynamoDBClient);
+    mock.on(GetItemCommand).rejects(Object.assign(new Error('slow down'), { name: 'ProvisionedThroughputExceededException' }));
+    mock.on(QueryCommand).rejects(new Error('never asked'));
+    await expect(locks(new DynamoDBClient({})).lock('corp/agent-7', 'olga', 'r')).rejects.toThrow('slow down');
+    mock.restore();
+  });
+});
