@@ -1,0 +1,7 @@
+import { Validations } from 'aws-cdk-lib';
+import type { IConstruct } from 'constructs';
+
+/** Says why findings of cdk-nag on a resource are as they should be. The reason stands beside the resource. */
+export function acknowledge(construct: IConstruct, reason: string, ...findings: readonly string[]): void {
+  for (const id of findings) Validations.of(construct).acknowledge({ id, reason });
+}
