@@ -1,28 +1,22 @@
 /** The people's side of approvals on AWS: read from the tables, decided by the one function that may. */
-import { asOf } from '../../core/approval/lifecycle.ts';
-import type { ApprovalDesk, ApprovalList, ApprovalReader, DecideApproval } from './ports.ts';
-
-export type DeskPorts = {
-  readonly approvals: ApprovalReader;
-  readonly listed: ApprovalList;
-  readonly decider: DecideApproval;
-  readonly clock: { now(): number };
-};
+import type { ApprovalDesk, ApprovalReader, DecideApproval } from './ports.ts';
 
 /** The console itself can write no decision. */
-export function approvalDesk({ approvals, listed, decider, clock }: DeskPorts): ApprovalDesk {
-  const read: ApprovalDesk['read'] = async (id) => {
-    const approval = await approvals.read(id);
-    return approval === undefined ? undefined : asOf(approval, clock.now());
-  };
+export function approvalDesk({
+  approvals,
+  decider,
+}: {
+  readonly approvals: ApprovalReader;
+  readonly decider: DecideApproval;
+}): ApprovalDesk {
   return {
-    read,
-    list: (filter) => listed.list(filter),
+    read: (id) => approvals.read(id),
+    list: (filter) => approvals.list(filter),
     vote: async (id, ballot) => {
       // Nothing is asked of the function for an id that is none.
-      if ((await read(id)) === undefined) return { kind: 'not-found' };
+      if ((await approvals.read(id)) === undefined) return { kind: 'not-found' };
       const answer = await decider.decide(id, ballot);
-      const approval = await read(id);
+      const approval = await approvals.read(id);
       return approval === undefined || answer.kind === 'not-found' ? { kind: 'not-found' } : { ...answer, approval };
     },
   };

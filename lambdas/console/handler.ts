@@ -11,8 +11,7 @@ import { SECURITY_HEADERS } from '../../console/layout.ts';
 import type { ConsolePorts } from '../../console/ports.ts';
 import type { Config } from '../../core/config/config.ts';
 import { JoseTokenVerifier } from '../../proxy-task/adapters/jose-token-verifier.ts';
-import { DynamoApprovalList } from '../adapters/dynamo-approval-list.ts';
-import { DynamoApprovalReader } from '../adapters/dynamo-approval-reader.ts';
+import { DynamoApprovals } from '../adapters/dynamo-approvals.ts';
 import { DynamoLiveSessions } from '../adapters/dynamo-live-sessions.ts';
 import { DynamoLockDirectory } from '../adapters/dynamo-lock-directory.ts';
 import { DynamoMailbox } from '../adapters/dynamo-mailbox.ts';
@@ -32,7 +31,7 @@ type Composed = { readonly origin: string; console(): Promise<Fetch> };
 /** A page makes a handful of requests, and the load balancer waits as long as the visitor does: three short tries, then an answer. */
 const STATE_CLIENT = { maxAttempts: 3, requestHandler: { connectionTimeout: 500, requestTimeout: 1_500, throwOnRequestTimeout: true } };
 /** A vote is asked for once: it may have been counted though the answer was lost, and a second one would be refused for it. */
-const DECIDE_CLIENT = { maxAttempts: 1, requestHandler: { connectionTimeout: 1_000, requestTimeout: 15_000, throwOnRequestTimeout: true } };
+const DECIDE_CLIENT = { maxAttempts: 1, requestHandler: { connectionTimeout: 1_000, requestTimeout: 10_000, throwOnRequestTimeout: true } };
 
 const OPERATOR_HELP =
   'Sign in with `sallyport … --api`, or send an access token of a person in the group that `approverGroups.operators` names as a bearer token.';
@@ -106,10 +105,8 @@ function lastingPorts(publicUrl: string): (config: Config) => ConsolePorts {
   const remote = { live, mailbox: new DynamoMailbox(dynamo, controlTable, clock), clock, newId };
   const lasting = {
     desk: approvalDesk({
-      approvals: new DynamoApprovalReader(dynamo, tables),
-      listed: new DynamoApprovalList(dynamo, tables, clock),
+      approvals: new DynamoApprovals(dynamo, tables, clock),
       decider: new InvokeDecideApproval(new LambdaClient(DECIDE_CLIENT), required('SALLYPORT_FN_DECIDE_APPROVAL')),
-      clock,
     }),
     signInStore: new DynamoSignInStore(dynamo, required('SALLYPORT_SIGNIN_TABLE'), clock),
     sessions: sessionDirectory(remote),

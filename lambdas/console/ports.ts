@@ -1,6 +1,5 @@
 /** What the console needs from the tables, beside what it needs on one machine. */
-import type { Ballot } from '../../console/ports.ts';
-import type { Approval } from '../../core/approval/approval.ts';
+import type { ApprovalDesk, Ballot } from '../../console/ports.ts';
 import type { BallotAnswer } from '../../core/approval/ballot-answer.ts';
 import type { LiveSessionItem, MailEntry } from '../../core/state/control.ts';
 import type { Principal } from '../../core/principal.ts';
@@ -42,15 +41,8 @@ export interface TokenVerifier {
   verify(token: string): Promise<Principal>;
 }
 
-export interface ApprovalReader {
-  /** As stored: whether its time has come is for the caller to judge. Throws FieldMalformed, StateDamaged. */
-  read(id: string): Promise<Approval | undefined>;
-}
-
-export interface ApprovalList {
-  /** Newest first; `open` keeps those that wait for an answer or can still be used. Throws FieldMalformed, StateDamaged, StateBusy. */
-  list(filter: { readonly open: boolean; readonly limit: number }): Promise<readonly Approval[]>;
-}
+/** Approvals as they stand now. Both throw FieldMalformed for items that the gateway does not write. */
+export type ApprovalReader = Pick<ApprovalDesk, 'read' | 'list'>;
 
 /** The function that counts votes cannot be asked, or has failed: whether a vote was counted shows on the page. */
 export class DecisionUnavailable extends SallyportError {

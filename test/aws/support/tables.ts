@@ -1,6 +1,12 @@
 /** The state, buckets, keys and secrets of one instance in the emulator, and the environment that names them. */
 import { randomBytes } from 'node:crypto';
-import { CreateTableCommand, DynamoDBClient, type AttributeDefinition, type KeySchemaElement } from '@aws-sdk/client-dynamodb';
+import {
+  CreateTableCommand,
+  DynamoDBClient,
+  type AttributeDefinition,
+  type GlobalSecondaryIndex,
+  type KeySchemaElement,
+} from '@aws-sdk/client-dynamodb';
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { CreateBucketCommand, PutObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -33,6 +39,16 @@ const TABLES: Readonly<Record<string, Keys>> = {
   SEAL: BY_ID,
 };
 
+const BY_KIND: Keys = [['kind', 'S']];
+const LISTED: GlobalSecondaryIndex = {
+  IndexName: 'byKind',
+  KeySchema: [
+    { AttributeName: 'kind', KeyType: 'HASH' },
+    { AttributeName: 'id', KeyType: 'RANGE' },
+  ],
+  Projection: { ProjectionType: 'KEYS_ONLY' },
+};
+
 /** Makes everything; the environment has the names that the deployables read. Call `useMoto` first. */
 export async function makeInstance(instance = 'test'): Promise<InstanceEnvironment> {
   const environment: Record<string, string> = { SALLYPORT_INSTANCE: instance };
@@ -44,7 +60,12 @@ export async function makeInstance(instance = 'test'): Promise<InstanceEnvironme
         TableName: table,
         BillingMode: 'PAY_PER_REQUEST',
         KeySchema: keys.map(([attribute], at): KeySchemaElement => ({ AttributeName: attribute, KeyType: at === 0 ? 'HASH' : 'RANGE' })),
-        AttributeDefinitions: keys.map(([attribute, type]): AttributeDefinition => ({ AttributeName: attribute, AttributeType: type })),
+        AttributeDefinitions: [...keys, ...(name === 'REQUESTS' ? BY_KIND : [])].map(([attribute, type]): AttributeDefinition => ({
+          AttributeName: attribute,
+          AttributeType: type,
+        })),
+        // Approvals, newest first.
+        ...(name === 'REQUESTS' ? { GlobalSecondaryIndexes: [LISTED] } : {}),
       }),
     );
     environment[`SALLYPORT_${name}_TABLE`] = table;
