@@ -68,7 +68,7 @@ export class BundleInForce {
   /** Any published version, checked. Throws BundleRefused, and what the ports throw. */
   async open(version: string): Promise<{ readonly bundle: PublishedBundle; readonly config: Config }> {
     const text = await this.#ports.object(version);
-    if (text === undefined) throw new BundleRefused(`there is no published bundle ${version}`);
+    if (text === undefined) throw new BundleRefused(`there is no published bundle ${version} that may be read`);
     return openBundle(text, version, await this.publicKey());
   }
 

@@ -25,7 +25,7 @@ const IGNORED = /^(?:.*\/)?(?:README\.md|\.[^/]*)$|\.(?:cedarschema|schema\.json
  */
 export function readConfig(files: ReadonlyMap<string, string>, environment: Readonly<Record<string, string | undefined>>): ConfigReading {
   const errors: ConfigError[] = [];
-  const paths = [...files.keys()].sort().filter((path) => !IGNORED.test(path));
+  const paths = [...files.keys()].sort().filter((path) => !carriesNoRule(path));
   for (const path of paths) if (!hasPlace(path)) errors.push(atStart(path, 'the file has no place in a configuration', PLACES));
   const text = (path: string): string | undefined => files.get(path)?.replaceAll('\r\n', '\n');
 
@@ -67,6 +67,11 @@ export function readConfig(files: ReadonlyMap<string, string>, environment: Read
   const version = `b-${createHash('sha256').update(canonicalJson(whole)).digest('hex').slice(0, 16)}`;
   const detecting = main.targets.map((target) => ({ ...target, detectors: detectorsOf(target.name, masking.patterns) }));
   return { config: { ...main, targets: detecting, version, policies, masks: masking.masks, patterns: masking.patterns, cases } };
+}
+
+/** Whether a file is for people or editors only; it is no part of a bundle. */
+export function carriesNoRule(path: string): boolean {
+  return IGNORED.test(path);
 }
 
 const PLACES = `move it to ${MAIN_FILE}, ${MASKING_FILE}, policies/NAME.cedar or tests/NAME.yaml, or out of the directory`;

@@ -2,7 +2,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { GetPublicKeyCommand, KMSClient } from '@aws-sdk/client-kms';
-import { GetObjectCommand, NoSuchKey, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { BundleInForce } from '../../core/config/bundle-in-force.ts';
 import { BundleRefused, bundleKey, MAX_BUNDLE_BYTES } from '../../core/config/published-bundle.ts';
 import { BUNDLE_ITEM } from '../../core/state/control.ts';
@@ -47,7 +47,8 @@ export function bundleReader(settings: BundleReaderSettings, control: ControlRea
           throw new BundleRefused(`the object of ${version} is no bundle`);
         return await Body?.transformToString('utf8');
       } catch (error) {
-        if (error instanceof NoSuchKey) return undefined;
+        // S3 says 403 of what is not there to whoever may not list the bucket, and nobody here may.
+        if (error instanceof S3ServiceException && [403, 404].includes(error.$metadata.httpStatusCode ?? 0)) return undefined;
         throw error;
       }
     },

@@ -1,5 +1,5 @@
 /** Dumps of targets' catalogs in the staging bucket. */
-import { GetObjectCommand, NoSuchKey, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { catalogKey } from '../../core/approval/staged-catalog.ts';
 import type { DryRunPorts } from '../evaluate-policy/ports.ts';
 
@@ -13,7 +13,8 @@ export function s3CatalogDumps(bucket: string): DryRunPorts['catalog'] {
       const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: catalogKey(target, version) }));
       return await Body?.transformToString('utf8');
     } catch (error) {
-      if (error instanceof NoSuchKey) return undefined;
+      // S3 says 403 of what is not there to whoever may not list the bucket.
+      if (error instanceof S3ServiceException && [403, 404].includes(error.$metadata.httpStatusCode ?? 0)) return undefined;
       throw error;
     }
   };

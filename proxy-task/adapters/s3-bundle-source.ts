@@ -1,7 +1,7 @@
 /** Follows the bundle in force on AWS: objects from S3, the key that signs them from KMS. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { GetPublicKeyCommand, KMSClient } from '@aws-sdk/client-kms';
-import { GetObjectCommand, NoSuchKey, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { bundleKey, BundleRefused, MAX_BUNDLE_BYTES } from '../../core/config/published-bundle.ts';
 
 export type BundleStore = {
@@ -27,7 +27,8 @@ export function s3BundleStore(settings: { readonly configBucket: string; readonl
           throw new BundleRefused(`the object of ${version} is no bundle`);
         return await Body?.transformToString('utf8');
       } catch (error) {
-        if (error instanceof NoSuchKey) return undefined;
+        // S3 says 403 of what is not there to whoever may not list the bucket, and nobody here may.
+        if (error instanceof S3ServiceException && [403, 404].includes(error.$metadata.httpStatusCode ?? 0)) return undefined;
         throw error;
       }
     },
