@@ -41,7 +41,13 @@ export class LambdaApprovalAsker implements ApprovalAsker {
       throw new RequestUnapprovable(`the statement with its parameters has ${payload.length} bytes, too many to be approved`);
     const answer = await this.#guarded(async () => {
       await this.#stage(raw);
-      return this.#invoke(payload);
+      try {
+        return await this.#invoke(payload);
+      } catch (error) {
+        // Staged objects do not live for ever: the next request puts the catalog there again.
+        this.#staged.delete(catalogKey(raw.target, raw.catalog.version));
+        throw error;
+      }
     });
     switch (answer.kind) {
       case 'stored':
