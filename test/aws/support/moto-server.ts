@@ -4,8 +4,9 @@
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createHash, randomInt } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const VERSION = '5.2.5';
@@ -49,11 +50,17 @@ export async function startMoto(): Promise<MotoServer> {
   }
 }
 
-/** vitest's `globalSetup`: workers inherit the address, and credentials that nobody checks. */
+/** vitest's `globalSetup`: workers inherit the addresses of what runs. */
 export default async function setup(): Promise<() => Promise<void>> {
   const moto = await startMoto();
   process.env['SALLYPORT_TEST_MOTO'] = moto.url;
-  return () => moto.stop();
+  // What suites of one run share, such as the synthesized templates.
+  const run = mkdtempSync(join(tmpdir(), 'sallyport-test-aws-'));
+  process.env['SALLYPORT_TEST_RUN'] = run;
+  return async () => {
+    await moto.stop();
+    rmSync(run, { recursive: true, force: true });
+  };
 }
 
 /** Path of a Python that has moto; made once, by version of moto and its pins. */
