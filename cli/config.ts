@@ -3,16 +3,24 @@ import { jsonLine } from './json-line.ts';
 import { readFileSync } from 'node:fs';
 import { cedarSchema } from '../core/policy/schema.ts';
 import { readConfigDirectory } from '../standalone/config-directory.ts';
+import { activate, publish } from './config-publish.ts';
 import { configArgument, printFindings, type ConfigArgument } from './config-argument.ts';
 import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.ts';
 
 const USAGE = `Usage: sallyport config check [--config DIR] [--json]
        sallyport config schema sallyport|masking|tests|policies
+       sallyport config publish [DIR] --instance NAME [--seed] [--as PERSON] [--json]
+       sallyport config activate VERSION --instance NAME [--as PERSON] [--json]
 
-check    reads and checks the whole directory; every finding with file, line and what to do
-schema   prints the JSON Schema of a file, or the Cedar schema of the policies, for editors
+check      reads and checks the whole directory; every finding with file, line and what to do
+schema     prints the JSON Schema of a file, or the Cedar schema of the policies, for editors
+publish    AWS: validates the directory there and stores it as a signed bundle; asks you to sign in
+activate   AWS: puts a published bundle in force, after its own cases; another person than the publisher
 
   --config DIR   the configuration directory (SALLYPORT_CONFIG, else config)
+  --instance N   the instance of Sallyport (SALLYPORT_INSTANCE), in the account and region of your AWS credentials
+  --seed         publish the very first bundle, before anybody can sign in
+  --as PERSON    sign in as this person, at the demo issuer only
   --json         one JSON object a finding, then one with the version or the number of findings
 
 Exit status 0 when there is nothing to correct, 1 when there is, 2 for wrong usage.
@@ -24,12 +32,23 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   const { values, positionals } = readArguments({
     args: [...args],
     allowPositionals: true,
-    options: { config: { type: 'string' }, json: { type: 'boolean', default: false } },
+    options: {
+      config: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      instance: { type: 'string' },
+      seed: { type: 'boolean', default: false },
+      as: { type: 'string' },
+    },
   });
   const [action, name, ...more] = positionals;
   if (action === 'check' && name === undefined) return check(configArgument(values.config, io), values.json, io);
   if (action === 'schema' && name !== undefined && more.length === 0) return printSchema(name, io);
-  throw new UsageError(action === undefined ? 'say what to do: check or schema' : `"${positionals.join(' ')}" is not understood`);
+  if (action === 'publish' && more.length === 0)
+    return publish(name ?? configArgument(values.config, io).directory, values.seed, values, io);
+  if (action === 'activate' && name !== undefined && more.length === 0) return activate(name, values, io);
+  throw new UsageError(
+    action === undefined ? 'say what to do: check, schema, publish or activate' : `"${positionals.join(' ')}" is not understood`,
+  );
 }
 
 const ONE: Readonly<Record<string, string>> = { targets: 'target', issuers: 'issuer', policies: 'policy', masks: 'mask', cases: 'case' };
