@@ -19,7 +19,7 @@ export const VERBS: VerbTable = {
   sessions: listed('list, show or end sessions', 'sessions'),
   replay: listed('play a recorded session', 'replay'),
   verify: listed('check that recordings are intact and complete', 'verify'),
-  config: listed('check the configuration directory', 'config'),
+  config: listed('check the configuration directory, publish and activate it', 'config'),
   policy: listed('run the policy tests, or explain a decision', 'policy'),
 };
 
