@@ -98,6 +98,8 @@ export class SpineLedger {
         this.writer(seen);
         return undefined;
       }
+      case 'approval.closed':
+        return idOf(event['approval']) === undefined || typeof event['outcome'] !== 'string' ? 'the entry is malformed' : undefined;
       case 'writer.closed':
         own.closed = true;
         return undefined;

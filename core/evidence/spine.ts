@@ -64,5 +64,28 @@ export type SpineEvent =
   | { readonly type: 'checkpoint.signed'; readonly size: number; readonly day: string; readonly sha256: string }
   /** The sealer met this writer for the first time; what it runs, as it registered. */
   | { readonly type: 'writer.seen'; readonly writer: string; readonly image: string }
+  /** What became of a request for people's answer, as the approvals' own process read it; what was done with it is in recordings. */
+  | {
+      readonly type: 'approval.closed';
+      readonly approval: string;
+      readonly digest: string;
+      readonly principal: string;
+      readonly human?: string;
+      readonly owner?: string;
+      readonly target: string;
+      readonly bundle: string;
+      readonly policies: readonly string[];
+      readonly outcome: 'approved' | 'rejected' | 'expired' | 'withdrawn';
+      readonly requestedAt: string;
+      readonly expiresAt: string;
+      readonly votes: readonly {
+        readonly person: string;
+        readonly groups: readonly string[];
+        readonly answer: 'approve' | 'reject';
+        readonly channel: string;
+        readonly reason: string;
+        readonly at: string;
+      }[];
+    }
   | { readonly type: 'writer.closed'; readonly writer: string }
   | (SessionEvent & { readonly type: 'session.refused' });
