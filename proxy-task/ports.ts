@@ -109,6 +109,14 @@ export interface WriterRegistry {
   close(writer: WriterItem): Promise<void>;
 }
 
+/** Keeps this task from being chosen when tasks are stopped. */
+export interface TaskProtection {
+  /** Throws StateUnavailable. */
+  protect(minutes: number): Promise<void>;
+  /** Throws StateUnavailable. */
+  release(): Promise<void>;
+}
+
 /** Deployments, in the order in which they were made. */
 export interface Generations {
   /** The newest that has served; 0 before the first. Throws StateUnavailable. */

@@ -54,9 +54,9 @@ export type StartupPolicy = {
   readonly oauth?: OAuthDiscovery;
   /**
    * Reads what a load balancer put before the client's first byte and returns the client's address; absent: the
-   * socket's own address counts.
+   * socket's own address counts. `peer` is the socket's own. What it rejects with ends the connection.
    */
-  readonly readPreamble?: (source: ByteSource) => Promise<string>;
+  readonly readPreamble?: (source: ByteSource, peer: string) => Promise<string>;
 };
 
 export type StartupPorts = {
@@ -131,7 +131,7 @@ export function isLoopback(address: string): boolean {
 }
 
 async function introduce(phase: Phase, policy: StartupPolicy, ports: StartupPorts): Promise<ClientCandidate | Ending> {
-  if (policy.readPreamble !== undefined) phase.remoteAddress = await policy.readPreamble(phase.source);
+  if (policy.readPreamble !== undefined) phase.remoteAddress = await policy.readPreamble(phase.source, phase.remoteAddress);
   if ((await phase.source.peekByte()) === TLS_HANDSHAKE_BYTE) {
     if (policy.secureContext === undefined) return silence('direct TLS, but no certificate is configured');
     await startTls(phase, policy.secureContext(), phase.source.detach());
