@@ -33,7 +33,7 @@ import { SqliteControl } from './state/sqlite-control.ts';
 import { SqliteSignInStore } from './state/sqlite-sign-in-store.ts';
 import { openState } from './state/state-database.ts';
 import { systemClock } from './system-clock.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from '../core/version.ts';
 
 export type MachineOptions = {
   readonly configDir: string;
