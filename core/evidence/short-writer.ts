@@ -6,9 +6,12 @@ import type { WriterItem } from '../state/control.ts';
 import { commitHash, encodeRecords, type JournalCommit } from './journal.ts';
 import type { JournalPosition } from './journal-chain.ts';
 
-/** The item of such a writer. It holds no slot. */
+/** The slot of a writer that takes no cancels: those of tasks start at 1. */
+export const NO_SLOT = 0;
+
+/** The item of such a writer; `image` is what it runs, or `none`. */
 export function shortWriterItem(writer: string, atMs: number): WriterItem {
-  return { writer, slot: -1, state: 'closed', leaseUntilMs: Math.trunc(atMs), nextSeq: 0, generation: 0, image: '' };
+  return { writer, slot: NO_SLOT, state: 'closed', leaseUntilMs: Math.trunc(atMs), nextSeq: 0, generation: 0, image: 'none' };
 }
 
 /** The commit at `position` with these lines of the writer's spine. */

@@ -3,6 +3,7 @@ import { JOURNAL_START, type SpineBatch } from '../../core/evidence/journal-chai
 import type { Signer } from '../../core/evidence/checkpoint.ts';
 import type { SpineEvent } from '../../core/evidence/spine.ts';
 import { nextSpineLine, SPINE_START, type SpineEnd } from '../../core/evidence/spine-lines.ts';
+import { NO_SLOT } from '../../core/evidence/short-writer.ts';
 import { SallyportError } from '../../core/errors.ts';
 import type { WriterItem } from '../../core/state/control.ts';
 import { parseSealedWriter, type SealedWriter, sealedWriterItem } from '../../core/state/sealed-writer.ts';
@@ -163,7 +164,7 @@ function ownEntries(
     const { size, day, sha256 } = done.checkpoint;
     entries.push({ type: 'checkpoint.signed', size, day, sha256 });
   }
-  for (const { writer: name, image } of known.filter((item) => seen.includes(item.writer) && item.image !== '')) {
+  for (const { writer: name, image } of known.filter((item) => seen.includes(item.writer) && item.slot !== NO_SLOT)) {
     entries.push({ type: 'writer.seen', writer: name, image });
   }
   const end = add(writer, same ? done.sealer.end : SPINE_START, entries);

@@ -2,6 +2,7 @@
  * The sweeper's part for evidence: a writer whose lease has run out is fenced, its open recordings are sealed with what its journal
  * has, and its end is recorded. Each step can be done again: a run that dies is ended by the next, and two at once do no harm.
  */
+import { NO_SLOT } from '../../core/evidence/short-writer.ts';
 import { sweepWriter } from '../../core/state/sweep-writer.ts';
 import type { EvidenceStore, JournalReader, SealClock } from '../seal/ports.ts';
 import { fenceWriter, type LeftBehind } from './fence-writer.ts';
@@ -67,7 +68,7 @@ async function isDue({ item }: StoredWriter, { clock, positions }: SweepParts): 
   const overMs = clock.now() - item.leaseUntilMs - SKEW_MS;
   if (item.state === 'live') return overMs > 0;
   // Writers without a slot live for one commit and have nothing open.
-  if (item.state === 'fenced' || item.slot < 0 || overMs < CLOSED_UNSAID_MS) return false;
+  if (item.state === 'fenced' || item.slot === NO_SLOT || overMs < CLOSED_UNSAID_MS) return false;
   return (await positions.read(item.writer))?.ended === undefined;
 }
 
