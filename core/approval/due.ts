@@ -16,3 +16,10 @@ export function dueItem(atMs: number): string {
 export function dueItems(nowMs: number): readonly string[] {
   return Array.from({ length: HOURS }, (_, hour) => dueItem(nowMs - hour * HOUR_MS));
 }
+
+export interface DueList {
+  /** Of these items, those that list something. */
+  read(items: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
+  /** Takes ids off the list. */
+  remove(item: string, ids: readonly string[]): Promise<void>;
+}

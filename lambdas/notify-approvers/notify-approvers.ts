@@ -27,11 +27,8 @@ export class RequestMissing extends SallyportError {
   override readonly name = 'RequestMissing';
 }
 
-/**
- * Longer than a vote that was read as in time takes to be written, and than clocks of functions differ: so that expiry, which is
- * final, never overtakes an answer that came before it.
- */
-export const EXPIRY_MARGIN_MS = 10_000;
+/** Later than expiry may be kept (`close-approval`), also by a clock that is some seconds behind this one. */
+const WAIT_MARGIN_MS = 10_000;
 
 /** Another attempt of the machine may write at the same time. */
 const MAX_WRITES = 5;
@@ -40,7 +37,7 @@ const MAX_WRITES = 5;
 export async function describeWait(ports: NotifyPorts, id: string): Promise<{ readonly waitSeconds: number }> {
   const approval = await ports.approval(id);
   if (approval === undefined) throw new RequestMissing(`there is no request ${id}`);
-  const waitMs = approval.request.expiresAtMs + EXPIRY_MARGIN_MS - ports.now();
+  const waitMs = approval.request.expiresAtMs + WAIT_MARGIN_MS - ports.now();
   return { waitSeconds: Math.max(1, Math.ceil(waitMs / 1_000)) };
 }
 

@@ -22,7 +22,7 @@ export interface RequestStore {
 export type StoringPorts = {
   readonly store: RequestStore;
   /** Starts the workflow under the id of the approval; that it was started before is fine. */
-  readonly start: (id: string) => Promise<void>;
+  readonly start: (id: string) => Promise<unknown>;
   readonly now: () => number;
   /** A workflow that could not be started: the sweep does it again. */
   readonly notStarted: (id: string, error: unknown) => void;
