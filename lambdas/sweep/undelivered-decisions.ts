@@ -41,9 +41,11 @@ export async function deliverDecisions(ports: UndeliveredPorts): Promise<SweptAp
     for (let at = 0; at < ids.length && ports.goOn(); at += AT_ONCE) {
       const done: string[] = [];
       const some = ids.slice(at, at + AT_ONCE);
-      const [approvals, notices] = [await ports.approvals(some), await ports.notices(some)];
+      const together = await read(ports, some).catch(() => undefined);
       for (const id of some) {
         try {
+          // One item that cannot be read, written by hand, must not keep the others.
+          const { approvals, notices } = together ?? (await read(ports, [id]));
           const became = await sweepOne(ports, item, id, approvals.get(id), notices.get(id) ?? {});
           swept[became] += 1;
           if (became === 'closed') done.push(id);
@@ -56,6 +58,13 @@ export async function deliverDecisions(ports: UndeliveredPorts): Promise<SweptAp
     }
   }
   return swept;
+}
+
+async function read(
+  ports: UndeliveredPorts,
+  ids: readonly string[],
+): Promise<{ readonly approvals: ReadonlyMap<string, Approval>; readonly notices: ReadonlyMap<string, Notice> }> {
+  return { approvals: await ports.approvals(ids), notices: await ports.notices(ids) };
 }
 
 async function sweepOne(
