@@ -24,10 +24,13 @@ import { SamlUserPool } from './constructs/saml-user-pool.ts';
 import { eachMinute } from './constructs/schedule.ts';
 import { ServiceRole } from './constructs/service-role.ts';
 import { SlackApi } from './constructs/slack-api.ts';
-import { DEPLOYABLES } from './deployables.ts';
+import { deployablesOf } from './deployables.ts';
 import type { FunctionName, Names } from './names.ts';
 import { type Made, Place } from './place.ts';
 import type { StageProps } from './stages.ts';
+
+/** What the stack itself makes of a place. */
+export type ControlMade = Pick<Made, 'noticeTopicArn' | 'checkpointTopicArn' | 'publicUrl'>;
 
 export type ControlStackProps = StackProps & {
   readonly stage: StageProps;
@@ -37,16 +40,26 @@ export type ControlStackProps = StackProps & {
   readonly subnets: ISubnet[];
   readonly logsKey: IKey;
   readonly dataKey: IKey;
-  readonly made: Omit<Made, 'noticeTopicArn' | 'publicUrl'>;
+  readonly made: Omit<Made, keyof ControlMade>;
 };
 
 const QUEUE_DAYS = 14;
 
+/** What our functions count that should not happen: who says it, how it is called, its entry in the runbook. */
+const OWN_FAULTS = [
+  ['seal', 'BrokenJournals', 'journal-broken', 'The records of a writer do not follow each other; they are not sealed further.'],
+  ['seal', 'CheckpointsNotHeld', 'checkpoint-not-held', 'A checkpoint did not reach those who keep it outside.'],
+  ['sweep', 'WritersEnded', 'writer-died', 'A task died with sessions open; their recordings say how far they are whole.'],
+  ['sweep', 'WritersNotEnded', 'writer-not-ended', 'A dead writer could not be fenced and sealed.'],
+  ['request-approval', 'ApprovalsDiffering', 'approval-differs', 'A task asked for something else than its statement says.'],
+  ['request-approval', 'WorkflowsNotStarted', 'workflow-not-started', 'An approval waits without a workflow; the sweeper repeats it.'],
+  ['decide-approval', 'DecisionsNotDelivered', 'decision-not-delivered', 'A workflow could not be told of a decision; the decision holds.'],
+  ['close-approval', 'WorkflowsFailed', 'workflow-gave-up', 'A workflow gave up telling people of an approval.'],
+] as const;
+
 export class ControlStack extends Stack {
   readonly alarms: ITopic;
-  /** Where people find the console. */
-  readonly publicUrl: string;
-  readonly noticeTopicArn: string;
+  readonly made: ControlMade;
   private readonly functions = new Map<FunctionName, IFunction>();
 
   constructor(scope: Construct, id: string, props: ControlStackProps) {
@@ -59,11 +72,12 @@ export class ControlStack extends Stack {
       pattern: '[a-z0-9.-]{4,253}',
       says: 'a host name in lower case',
     });
-    this.publicUrl = `https://${host}`;
     const notices = new Topic(this, 'Notices', { topicName: names.of('notices'), masterKey: props.dataKey, enforceSSL: true });
-    this.noticeTopicArn = notices.topicArn;
+    // Mailed to whoever keeps them outside: they show a rewrite of everything else.
+    const checkpoints = new Topic(this, 'Checkpoints', { topicName: names.of('checkpoints'), masterKey: props.dataKey, enforceSSL: true });
+    this.made = { noticeTopicArn: notices.topicArn, checkpointTopicArn: checkpoints.topicArn, publicUrl: `https://${host}` };
     const deadLetters = this.makeQueue(props);
-    const place = new Place(names, stage, { ...props.made, noticeTopicArn: notices.topicArn, publicUrl: this.publicUrl });
+    const place = new Place(names, stage, { ...props.made, ...this.made });
     this.makeFunctions(props, place, deadLetters);
     this.makeWorkflow(props);
     for (const name of ['seal', 'sweep'] as const)
@@ -82,7 +96,8 @@ export class ControlStack extends Stack {
     monthlyBudget(this, 'Budget', names.of('month'), stage, topic);
     this.makeAlarms(props, topic, deadLetters);
     new CfnOutput(this, 'NoticeTopic', { value: notices.topicArn });
-    new CfnOutput(this, 'ConsoleUrl', { value: this.publicUrl });
+    new CfnOutput(this, 'CheckpointTopic', { value: checkpoints.topicArn });
+    new CfnOutput(this, 'ConsoleUrl', { value: this.made.publicUrl });
   }
 
   private function(name: FunctionName): IFunction {
@@ -124,7 +139,7 @@ export class ControlStack extends Stack {
               description: 'Only code that our pipeline signed',
             }).attrCodeSigningConfigArn,
           );
-    for (const deployable of DEPLOYABLES) {
+    for (const deployable of deployablesOf(stage)) {
       const made = new HandlerFunction(this, pascal(deployable.name), {
         deployable,
         stage,
@@ -210,12 +225,13 @@ export class ControlStack extends Stack {
     }
   }
 
-  private makeAlarms({ stage: { instance }, names }: ControlStackProps, topic: ITopic, deadLetters: IQueue): void {
+  private makeAlarms({ stage, names }: ControlStackProps, topic: ITopic, deadLetters: IQueue): void {
+    const { instance } = stage;
     const minute = Duration.minutes(1);
     const sum = (namespace: string, metricName: string, dimensionsMap: Record<string, string>): Metric =>
       new Metric({ namespace, metricName, dimensionsMap, statistic: Stats.SUM, period: minute });
     const many = { comparison: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD, silence: 'fine', instance, topic } as const;
-    for (const { name } of DEPLOYABLES) {
+    for (const { name } of deployablesOf(stage)) {
       new RunbookAlarm(this, `${pascal(name)}Errors`, {
         ...many,
         runbook: `${name}-errors`,
@@ -248,6 +264,16 @@ export class ControlStack extends Stack {
       periods: 3,
       silence: 'fault',
     });
+    for (const [purpose, metricName, runbook, says] of OWN_FAULTS) {
+      new RunbookAlarm(this, metricName, {
+        ...many,
+        runbook,
+        says,
+        metric: sum('Sallyport', metricName, { purpose }),
+        threshold: 1,
+        periods: 1,
+      });
+    }
     new RunbookAlarm(this, 'DeadLettersWait', {
       ...many,
       runbook: 'dead-letters',

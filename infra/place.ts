@@ -11,10 +11,14 @@ export type Made = {
   readonly bundleKeyArn: string;
   readonly secretsArn: string;
   readonly tlsSecretArn: string;
-  readonly slackSecretArn: string;
+  /** Absent in a stage without Slack. */
+  readonly slackSecretArn?: string;
   readonly noticeTopicArn: string;
+  readonly checkpointTopicArn: string;
   readonly publicUrl: string;
 };
+
+const SLACK_VARIABLE = 'SALLYPORT_SLACK_SECRET_ARN';
 
 /** Roles may be granted before what they use is made, but where a value is a token of another stack. */
 export class Place {
@@ -33,11 +37,12 @@ export class Place {
   /** The values of `SALLYPORT_…` variables that every deployable may ask for. */
   environment(variables: readonly string[]): Record<string, string> {
     const known = this.variables();
+    if (this.made.slackSecretArn !== undefined) known[SLACK_VARIABLE] = this.made.slackSecretArn;
     return Object.fromEntries(
-      variables.map((name) => {
+      variables.flatMap((name) => {
         const value = known[name];
-        if (value === undefined) throw new Error(`nothing in this deployment is called ${name}`);
-        return [name, value];
+        if (value === undefined && name !== SLACK_VARIABLE) throw new Error(`nothing in this deployment is called ${name}`);
+        return value === undefined ? [] : [[name, value]];
       }),
     );
   }
@@ -53,14 +58,15 @@ export class Place {
       SALLYPORT_BUNDLE_KEY_ARN: made.bundleKeyArn,
       SALLYPORT_SECRETS_ARN: made.secretsArn,
       SALLYPORT_TLS_SECRET_ARN: made.tlsSecretArn,
-      SALLYPORT_SLACK_SECRET_ARN: made.slackSecretArn,
       SALLYPORT_NOTICE_TOPIC_ARN: made.noticeTopicArn,
+      SALLYPORT_CHECKPOINT_TOPIC_ARN: made.checkpointTopicArn,
       SALLYPORT_STATE_MACHINE_ARN: names.stateMachineArn,
       SALLYPORT_PUBLIC_URL: made.publicUrl,
       SALLYPORT_FN_EVALUATE_POLICY: names.of('evaluate-policy'),
       SALLYPORT_FN_LOOKUP_MASKING: names.of('lookup-masking'),
       SALLYPORT_FN_ISSUE_CREDENTIAL: names.of('issue-credential'),
       SALLYPORT_FN_REQUEST_APPROVAL: names.of('request-approval'),
+      SALLYPORT_FN_NOTIFY_APPROVERS: names.of('notify-approvers'),
       SALLYPORT_FN_DECIDE_APPROVAL: names.of('decide-approval'),
     };
     for (const table of TABLES) environment[`SALLYPORT_${table.toUpperCase()}_TABLE`] = names.of(table);
@@ -89,7 +95,12 @@ export class Place {
     };
   }
 
-  list(bucket: BucketName): Statement {
+  object(bucket: BucketName, actions: readonly string[], key: string): Statement {
+    return { actions: actions.map((action) => `s3:${action}`), resources: [`${this.names.bucketArn(bucket)}/${key}`] };
+  }
+
+  /** S3 says that an object is not there only to whoever may list; to others it says 403 either way. */
+  absence(bucket: BucketName): Statement {
     return { actions: ['s3:ListBucket'], resources: [this.names.bucketArn(bucket)] };
   }
 
@@ -110,7 +121,13 @@ export class Place {
     return { actions, resources: [this.made.bundleKeyArn] };
   }
 
-  secret(which: 'secretsArn' | 'tlsSecretArn' | 'slackSecretArn'): Statement {
+  /** Nothing in a stage without Slack. */
+  slackSecret(): readonly Statement[] {
+    const arn = this.made.slackSecretArn;
+    return arn === undefined ? [] : [{ actions: ['secretsmanager:GetSecretValue'], resources: [arn] }];
+  }
+
+  secret(which: 'secretsArn' | 'tlsSecretArn'): Statement {
     return { actions: ['secretsmanager:GetSecretValue'], resources: [this.made[which]] };
   }
 
@@ -127,8 +144,8 @@ export class Place {
     return { actions, resources: [this.names.stateMachineArn] };
   }
 
-  notify(): Statement {
-    return { actions: ['sns:Publish'], resources: [this.made.noticeTopicArn] };
+  publish(topic: 'noticeTopicArn' | 'checkpointTopicArn'): Statement {
+    return { actions: ['sns:Publish'], resources: [this.made[topic]] };
   }
 
   /** Roles of targets, in the accounts that have some, and only with the trail that the trust policies ask for. */

@@ -44,7 +44,7 @@ export class SallyportStage extends Stage {
       bundleKeyArn: this.state.bundleKeyArn,
       secretsArn: this.state.secretsArn,
       tlsSecretArn: this.state.tlsSecretArn,
-      slackSecretArn: this.state.slackSecretArn,
+      ...(this.state.slackSecretArn === undefined ? {} : { slackSecretArn: this.state.slackSecretArn }),
     };
     const { vpc, privateSubnets: subnets, logsKey } = this.network;
     this.control = new ControlStack(this, 'Control', {
@@ -62,7 +62,7 @@ export class SallyportStage extends Stage {
     this.proxy = new ProxyStack(this, 'Proxy', {
       stage,
       names,
-      place: new Place(names, stage, { ...made, noticeTopicArn: this.control.noticeTopicArn, publicUrl: this.control.publicUrl }),
+      place: new Place(names, stage, { ...made, ...this.control.made }),
       vpc,
       subnets,
       gateway,

@@ -20,7 +20,7 @@ export class StateStack extends Stack {
   readonly bundleKeyArn: string;
   readonly secretsArn: string;
   readonly tlsSecretArn: string;
-  readonly slackSecretArn: string;
+  readonly slackSecretArn: string | undefined;
 
   constructor(scope: Construct, id: string, props: StateStackProps) {
     super(scope, id, props);
@@ -51,7 +51,9 @@ export class StateStack extends Stack {
     this.secretsArn = this.makeSecret(names.of('keys'), 'Keys for digests and masks: {"digest","maskHash","maskTokenize"}').ref;
     this.tlsSecretArn =
       stage.tlsSecretArn ?? this.makeSecret(names.of('tls'), 'What the gateway presents: {"certificate","privateKey"} as PEM').ref;
-    this.slackSecretArn = this.makeSecret(names.of('slack'), 'Slack app: {"botToken","signingSecret","channel"}').ref;
+    this.slackSecretArn = stage.slack
+      ? this.makeSecret(names.of('slack'), 'Slack app: {"botToken","signingSecret","channel"}').ref
+      : undefined;
 
     if (stage.imageRepositoryArn === undefined) {
       const repository = new Repository(this, 'Images', {
