@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ConfigWatch } from '../../standalone/config-watch.ts';
+import { bundleSourceContract } from '../contract/bundle-source.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const BANK = fileURLToPath(new URL('../../examples/bank/config', import.meta.url));
@@ -40,6 +41,22 @@ async function looked(): Promise<void> {
   };
   await expect.poll(look, { timeout: 5_000, interval: 20 }).toBeGreaterThan(before);
 }
+
+bundleSourceContract('the watched directory of one machine', async () => {
+  const policies = join(directory, 'policies/bank.cedar');
+  const good = readFileSync(policies, 'utf8');
+  return {
+    source: watch,
+    reported,
+    change: async (change) => writeFileSync(policies, change(good)),
+    breakPolicies: async () => writeFileSync(policies, 'permit'),
+    vanish: async () => rmSync(directory, { recursive: true }),
+    look: async () => {
+      await looked();
+    },
+    stop: () => watch.stop(),
+  };
+});
 
 describe('a configuration that is changed while it is in force', () => {
   test('is taken up as a whole, and sessions hear of it', async () => {
