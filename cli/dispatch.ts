@@ -14,7 +14,7 @@ export const VERBS: VerbTable = {
   demo: listed('run examples/bank with a real PostgreSQL, an issuer and a tour', 'demo'),
   serve: listed('run the gateway, API and console on one machine, on your own targets', 'serve'),
   sql: listed('run a statement through the gateway, as an agent would', 'sql'),
-  token: listed('get a token for an agent from the demo issuer', 'token'),
+  token: listed('get a token for an agent, from the demo issuer or AWS', 'token'),
   approvals: listed('list, show, approve or reject what agents ask for', 'approvals'),
   sessions: listed('list, show or end sessions', 'sessions'),
   replay: listed('play a recorded session', 'replay'),

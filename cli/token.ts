@@ -1,4 +1,4 @@
-/** `sallyport token`: a token for an agent, from the demo's own issuer. */
+/** `sallyport token`: a token for an agent, from the demo's own issuer, or on AWS from STS. */
 import { jsonLine } from './json-line.ts';
 import { discover } from '../console/oidc-discovery.ts';
 import { isLoopback } from '../core/config/loopback.ts';
@@ -7,14 +7,18 @@ import { askJson, GatewayRefused, runningGateway } from './gateway-client.ts';
 import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.ts';
 
 const USAGE = `Usage: sallyport token --principal NAME [--group G]… [--on-behalf-of WHO] [--ttl 15m] [--json]
+       sallyport token --aws [--audience A] [--ttl 1h] [--json]
 
 Prints a token for an agent, signed by the issuer of the running demo, and nothing else.
-Outside the demo, tokens come from your own identity provider.
+Outside the demo, tokens come from your own identity provider. With --aws it is AWS: STS signs who the IAM role
+is that runs this (sts:GetWebIdentityToken; the account has outbound identity federation enabled).
 
   --principal NAME     the agent: agent-7
   --group G            a group, without the issuer's name; may be repeated
   --on-behalf-of WHO   the person the agent acts for: alice@bank.example
-  --ttl DURATION       30s, 15m (default), 8h; at most 24h
+  --ttl DURATION       30s, 15m (default), 8h; at most 24h. With --aws 1m to 1h (default)
+  --aws                from AWS, for the role whose credentials are here (AWS_REGION, AWS_PROFILE, …)
+  --audience A         with --aws: what the gateway expects of this issuer; sallyport where it is not said
   --data DIR           the data directory of the demo (SALLYPORT_DATA, else .sallyport)
   --json               {"token": …}
 `;
@@ -28,12 +32,22 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
       principal: { type: 'string' },
       group: { type: 'string', multiple: true, default: [] },
       'on-behalf-of': { type: 'string' },
-      ttl: { type: 'string', default: '15m' },
+      ttl: { type: 'string' },
+      aws: { type: 'boolean', default: false },
+      audience: { type: 'string' },
       data: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
   });
-  const { principal, group: groups, ttl, json } = values;
+  const { principal, group: groups, ttl = '15m', json } = values;
+  if (values.aws) {
+    for (const flag of ['principal', 'on-behalf-of', 'data'] as const) {
+      if (values[flag] !== undefined) throw new UsageError(`--${flag} has no meaning with --aws: the token says whose role this is`);
+    }
+    if (groups.length > 0) throw new UsageError('--group has no meaning with --aws: the token says whose role this is');
+    return fromAws({ ttl: values.ttl ?? '1h', audience: values.audience ?? 'sallyport', json }, io);
+  }
+  if (values.audience !== undefined) throw new UsageError('--audience goes with --aws: the demo’s tokens are for the demo');
   if (principal === undefined || principal === '') throw new UsageError('--principal is missing: which agent is the token for?');
   const ttlSeconds = seconds(ttl);
   const onBehalfOf = values['on-behalf-of'];
@@ -49,8 +63,26 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   return EXIT.fine;
 }
 
+async function fromAws(
+  { ttl, audience, json }: { readonly ttl: string; readonly audience: string; readonly json: boolean },
+  io: VerbIo,
+): Promise<number> {
+  const ttlSeconds = seconds(ttl);
+  if (ttlSeconds < AWS_MIN_SECONDS || ttlSeconds > AWS_MAX_SECONDS) throw new UsageError(`--ttl ${ttl}: AWS gives tokens for 1m to 1h`);
+  if (audience === '' || audience.length > AWS_MAX_AUDIENCE) throw new UsageError('--audience has 1 to 1,000 characters');
+  // Loaded here alone: no other use of this verb waits for the SDK.
+  const { webIdentityToken } = await import('./adapters/sts-web-identity-token.ts');
+  const token = await webIdentityToken({ audience, ttlSeconds });
+  io.stdout.write(json ? jsonLine({ token }) : `${token}\n`);
+  return EXIT.fine;
+}
+
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600 };
 const MAX_SECONDS = 86_400;
+/** What STS takes (GetWebIdentityToken, request parameters). */
+const AWS_MIN_SECONDS = 60;
+const AWS_MAX_SECONDS = 3_600;
+const AWS_MAX_AUDIENCE = 1_000;
 
 function seconds(ttl: string): number {
   const [, count = '', unit = ''] = /^(\d{1,6})([smh])$/.exec(ttl) ?? [];
