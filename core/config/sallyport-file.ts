@@ -13,7 +13,7 @@ import type { ConfigError } from './config-error.ts';
 
 export type MainConfig = Pick<Config, 'listeners' | 'issuers' | 'agents' | 'approverGroups' | 'targets' | 'recording'>;
 
-export const DEFAULT_ALGORITHMS: readonly string[] = ['RS256', 'PS256', 'ES256', 'EdDSA'];
+export const DEFAULT_ALGORITHMS: readonly string[] = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'];
 /** Clocks of servers differ by seconds; more than a minute would let an ended token act for too long. */
 const MAX_CLOCK_SKEW_MS = 60_000;
 const DEFAULT_CLOCK_SKEW_MS = 30_000;

@@ -66,7 +66,7 @@ describe('defaults are the strict ones', () => {
     expect(issuers[0]).toMatchObject({
       groupsAre: 'human',
       clockSkewMs: 30_000,
-      algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      algorithms: ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'],
       approverClientIds: [],
     });
     expect(listeners).toEqual({ postgres: { host: '127.0.0.1', port: 6432 }, api: { host: '127.0.0.1', port: 8080 } });
