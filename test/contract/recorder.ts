@@ -230,7 +230,8 @@ export function recorderContract(name: string, start: () => Promise<RecorderUnde
       const id = newSession();
       const session = under.recorder.open(id);
       expect(() => session.append({ type: 'transaction', status: 'I' })).toThrow('session.opened');
-      expect(() => session.append({ ...opened(id), ...{ password: 'secret' } })).toThrow('does not know');
+      const withSecret = { ...opened(id), password: 'secret' };
+      expect(() => session.append(withSecret)).toThrow('does not know');
       session.append(opened(id));
       await session.close(sessionClosed(0));
       await ended(under);

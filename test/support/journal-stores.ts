@@ -138,9 +138,9 @@ export async function settled(): Promise<void> {
 }
 
 /** Lets time pass in small steps, so that what one timer starts can meet the next. */
-export async function passes(clock: ManualClock, ms: number): Promise<void> {
-  for (let left = ms; left > 0; left -= 100) {
-    clock.advance(Math.min(100, left));
+export async function passes(clock: ManualClock, ms: number, stepMs = 100): Promise<void> {
+  for (let left = ms; left > 0; left -= stepMs) {
+    clock.advance(Math.min(stepMs, left));
     await settled();
   }
 }
