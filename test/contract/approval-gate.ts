@@ -215,7 +215,7 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
 
 /** True once it holds; gives callbacks of any adapter their turns. */
 async function eventually(holds: () => boolean): Promise<boolean> {
-  for (let turn = 0; turn < 1_000; turn += 1) {
+  for (const untilMs = performance.now() + 5_000; performance.now() < untilMs;) {
     if (holds()) return true;
     await new Promise((resolve) => setImmediate(resolve));
   }
