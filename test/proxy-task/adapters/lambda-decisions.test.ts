@@ -1,0 +1,134 @@
+/** Functions that are slow, throttled, broken or lying, as the proxy meets them. */
+import { createServer, type Server } from 'node:http';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { mockClient } from 'aws-sdk-client-mock';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { invokeLambda } from '../../../proxy-task/adapters/invoke-lambda.ts';
+import { LambdaCredentials } from '../../../proxy-task/adapters/lambda-credentials.ts';
+import { LambdaPolicy } from '../../../proxy-task/adapters/lambda-policy.ts';
+import { awsTarget, principal } from '../../support/aws-target.ts';
+
+const ENVIRONMENT = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+Object.assign(process.env, ENVIRONMENT);
+
+const lambda = mockClient(LambdaClient);
+const answer = (value: unknown): { Payload: never } => ({ Payload: Buffer.from(JSON.stringify(value)) as never }); // The SDK's own class of bytes.
+
+beforeEach(() => lambda.reset());
+afterEach(() => lambda.reset());
+
+const throttled = Object.assign(new Error('Rate exceeded'), { name: 'TooManyRequestsException' });
+const slow = Object.assign(new Error('socket hang up after 3000 ms'), { name: 'TimeoutError' });
+
+const DECIDED = {
+  kind: 'decided',
+  version: 'b-0000000000000001',
+  principal: { issuer: 'corp', agent: 'agent-7', groups: [] },
+  decision: 'permit',
+  policies: ['connect'],
+  reason: 'because',
+};
+
+describe('evaluate-policy and lookup-masking', () => {
+  const policy = () => new LambdaPolicy({ evaluatePolicy: 'fn-evaluate', lookupMasking: 'fn-lookup' });
+
+  test('are asked with token, target and version', async () => {
+    lambda.on(InvokeCommand).resolves(answer(DECIDED));
+    expect(await policy().connect('the-token', 'bank', 'b-0000000000000001')).toEqual(DECIDED);
+    const { FunctionName, Payload } = lambda.commandCalls(InvokeCommand)[0]?.args[0].input ?? {};
+    expect(FunctionName).toBe('fn-evaluate');
+    expect(JSON.parse(Buffer.from(Payload ?? '').toString())).toEqual({
+      kind: 'connect',
+      token: 'the-token',
+      target: 'bank',
+      version: 'b-0000000000000001',
+    });
+  });
+
+  const failures: readonly (readonly [name: string, prepare: () => unknown])[] = [
+    ['throttled', () => lambda.on(InvokeCommand).rejects(throttled)],
+    ['too slow', () => lambda.on(InvokeCommand).rejects(slow)],
+    ['not reachable', () => lambda.on(InvokeCommand).rejects(new Error('ECONNREFUSED'))],
+    ['failing', () => lambda.on(InvokeCommand).resolves({ ...answer({ errorMessage: 'the-token' }), FunctionError: 'Unhandled' })],
+    ['silent', () => lambda.on(InvokeCommand).resolves({})],
+    ['answering with something else', () => lambda.on(InvokeCommand).resolves(answer({ ...DECIDED, decision: 'maybe' }))],
+    ['answering with no JSON', () => lambda.on(InvokeCommand).resolves({ Payload: Buffer.from('<html>') as never })], // As above.
+    ['answering null', () => lambda.on(InvokeCommand).resolves(answer(null))],
+  ];
+  test.each(failures)('%s give no decision, and their words are not repeated', async (_, prepare) => {
+    prepare();
+    for (const asked of [policy().connect('the-token', 'bank', 'v'), policy().plan('the-token', 'bank', 'v')]) {
+      await expect(asked).rejects.toMatchObject({ code: 'decision-unavailable', message: expect.not.stringContaining('the-token') });
+    }
+  });
+});
+
+describe('issue-credential', () => {
+  const credentials = (nowMs = 0) => new LambdaCredentials({ functionName: 'fn-issue', now: () => nowMs });
+  const issue = (nowMs?: number) => credentials(nowMs).issue(awsTarget(), principal(), 's_1', 'the-token');
+  const ISSUED = { kind: 'issued', id: 'rdsIam:ASIA', password: 'p', expiresAtMs: 1_000, bundle: 'b-1' };
+
+  test('is asked with the agent’s own token, and gives what a login needs', async () => {
+    lambda.on(InvokeCommand).resolves(answer(ISSUED));
+    expect(await issue()).toEqual({ id: 'rdsIam:ASIA', password: 'p' });
+    const payload = lambda.commandCalls(InvokeCommand)[0]?.args[0].input.Payload;
+    expect(JSON.parse(Buffer.from(payload ?? '').toString())).toEqual({
+      purpose: 'session',
+      target: 'bank',
+      session: 's_1',
+      token: 'the-token',
+    });
+  });
+
+  test('is asked for the catalog without any token', async () => {
+    lambda.on(InvokeCommand).resolves(answer(ISSUED));
+    await credentials().issueForCatalog(awsTarget());
+    const payload = lambda.commandCalls(InvokeCommand)[0]?.args[0].input.Payload;
+    expect(JSON.parse(Buffer.from(payload ?? '').toString())).toEqual({ purpose: 'catalog', target: 'bank' });
+  });
+
+  const failures: readonly (readonly [name: string, prepare: () => unknown])[] = [
+    ['refusing', () => lambda.on(InvokeCommand).resolves(answer({ kind: 'refused', code: 'not-permitted', reason: 'no' }))],
+    ['throttled', () => lambda.on(InvokeCommand).rejects(throttled)],
+    ['too slow', () => lambda.on(InvokeCommand).rejects(slow)],
+    ['failing', () => lambda.on(InvokeCommand).resolves({ ...answer({ errorMessage: 'p' }), FunctionError: 'Unhandled' })],
+    ['giving an empty password', () => lambda.on(InvokeCommand).resolves(answer({ ...ISSUED, password: '' }))],
+    ['giving none', () => lambda.on(InvokeCommand).resolves(answer({ kind: 'issued' }))],
+  ];
+  test.each(failures)('%s gives no credential', async (_, prepare) => {
+    prepare();
+    await expect(issue()).rejects.toMatchObject({ code: 'credential-unavailable', message: expect.stringContaining('target "bank"') });
+  });
+
+  test('gives none that has expired on the way', async () => {
+    lambda.on(InvokeCommand).resolves(answer(ISSUED));
+    await expect(issue(1_000)).rejects.toMatchObject({ code: 'credential-unavailable' });
+  });
+});
+
+describe('a function that does not answer at all', () => {
+  let server: Server;
+  let requests = 0;
+  beforeEach(async () => {
+    lambda.restore();
+    requests = 0;
+    server = createServer(() => {
+      requests += 1;
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    process.env['AWS_ENDPOINT_URL_LAMBDA'] = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  });
+  afterEach(() => {
+    delete process.env['AWS_ENDPOINT_URL_LAMBDA'];
+    server.closeAllConnections();
+    server.close();
+  });
+
+  test('is given up after two tries of the time that was said', async () => {
+    const startedAt = performance.now();
+    await expect(invokeLambda('fn', 200)({})).rejects.toThrow();
+    expect(requests).toBe(2);
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
+  });
+});
