@@ -2,8 +2,11 @@
 import type { Findings } from './findings.ts';
 
 export interface EvidenceSource {
-  /** Every file below the root, in any order. */
-  list(): AsyncIterable<{ readonly path: string; readonly bytes: number }>;
+  /**
+   * Every file below the root, in any order. `modifiedMs` is when the store itself says that it took the file, where its word on
+   * that counts: recordings that are newer than what the sealer had read cannot be named by it yet.
+   */
+  list(): AsyncIterable<{ readonly path: string; readonly bytes: number; readonly modifiedMs?: number }>;
   /** Undefined where there is no such file of evidence: a link, a pipe or a folder of that name is none. */
   open(path: string): Promise<EvidenceFile | undefined>;
 }

@@ -45,7 +45,12 @@ export class SpineLedger {
   /** Fingerprints of the keys that writers said they seal with. */
   readonly keys = new Set<string>();
   readonly checkpoints: { readonly size: number; readonly day: string; readonly sha256: string }[] = [];
+  /** Writers whose journal the sealer found broken, and the commit. */
+  readonly brokenJournals = new Map<string, number>();
+  /** When a sealer began a seal for which it read every journal to its end. */
+  sealedAtMs: number | undefined;
   refusals = 0;
+  private sealing: { readonly at: string; readonly behind: boolean } | undefined;
   /** Entries about other writers' chains, which may be read after the spine that speaks of them. */
   private readonly later: { readonly writer: string; readonly event: FoundEvent; readonly wrong: (what: string) => void }[] = [];
 
@@ -59,11 +64,13 @@ export class SpineLedger {
   take(writer: string, event: FoundEvent, wrong: (what: string) => void): void {
     if (event.type === 'recording.sealed' || event.type === 'writer.fenced') this.later.push({ writer, event, wrong });
     const what = this.takeNow(writer, event);
+    this.noteSeal(this.writer(writer), event);
     if (what !== undefined) wrong(what);
   }
 
   /** Every spine was read: what they say of each other can be held against it. */
   finish(): void {
+    this.endSeal();
     for (const { writer, event, wrong } of this.later) {
       const what = event.type === 'recording.sealed' ? this.recordingSealed(event) : this.writerFenced(writer, event);
       if (what !== undefined) wrong(what);
@@ -98,6 +105,14 @@ export class SpineLedger {
         this.writer(seen);
         return undefined;
       }
+      case 'seal.behind':
+        return undefined;
+      case 'journal.broken': {
+        const broken = idOf(event['writer']);
+        if (broken === undefined || !isCount(event['commit'])) return 'the entry is malformed';
+        this.brokenJournals.set(broken, event['commit']);
+        return undefined;
+      }
       case 'approval.closed':
         return idOf(event['approval']) === undefined || typeof event['outcome'] !== 'string' ? 'the entry is malformed' : undefined;
       case 'writer.closed':
@@ -109,6 +124,19 @@ export class SpineLedger {
       default:
         return `no such entry: ${event.type}`;
     }
+  }
+
+  /** Entries of one seal have one time, and one of them says where it did not come to the end. */
+  private noteSeal(own: NamedWriter, { type, at }: FoundEvent): void {
+    if (!own.opened || own.journaled || typeof at !== 'string') return;
+    if (this.sealing?.at !== at) this.endSeal();
+    this.sealing = { at, behind: type === 'seal.behind' || this.sealing?.behind === true };
+  }
+
+  private endSeal(): void {
+    const atMs = Date.parse(this.sealing?.at ?? '');
+    if (this.sealing?.behind === false && !Number.isNaN(atMs)) this.sealedAtMs = Math.max(this.sealedAtMs ?? 0, atMs);
+    this.sealing = undefined;
   }
 
   private writerOpened(writer: string, own: NamedWriter, event: FoundEvent): string | undefined {

@@ -87,5 +87,9 @@ export type SpineEvent =
         readonly at: string;
       }[];
     }
+  /** The sealer did not come to the end of every journal this time. */
+  | { readonly type: 'seal.behind' }
+  /** A journal does not continue at this commit: the sealer puts nothing under the tree from there on. */
+  | { readonly type: 'journal.broken'; readonly writer: string; readonly commit: number }
   | { readonly type: 'writer.closed'; readonly writer: string }
   | (SessionEvent & { readonly type: 'session.refused' });

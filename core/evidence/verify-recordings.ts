@@ -11,7 +11,14 @@ import { checkTail } from './verify-spines.ts';
 const SEGMENT_BUFFER_BYTES = 1024 * 1024;
 
 /** The segments of one recording that are there; `day` is the folder they stand in. */
-export type PresentRecording = { readonly day: string; readonly segments: number[]; readonly torn: number[] };
+export type PresentRecording = {
+  readonly day: string;
+  readonly segments: number[];
+  readonly torn: number[];
+  /** When the store took its oldest file, and its torn segment; 0 where it does not say. */
+  oldestMs: number;
+  tornMs: number;
+};
 
 export type RecordingParts = {
   readonly source: EvidenceSource;

@@ -63,13 +63,15 @@ export async function makePlan(n: number, done: SealedTree | undefined, parts: P
     ...(ended === undefined ? {} : { ended }),
   }));
   const seen = moved.flatMap(([writer, { from, batches }]) => (from.spine.batch < 0 && batches.length > 0 ? [writer] : []));
-  const own = ownEntries(done, seen, known, parts, { atMs, monoUs: clock.monoUs() });
+  const broken = [...followed].flatMap(([writer, found]) => (found.broken === undefined ? [] : [{ writer, ...found.broken }]));
+  const behind = more || moved.length === MAX_PARTS;
+  const own = ownEntries(done, { seen, broken, behind }, known, parts, { atMs, monoUs: clock.monoUs() });
   const tree: TreeState = done === undefined ? { size: 0, peaks: [] } : { size: done.size, peaks: done.peaks };
   return {
     plan: { n, atMs, day: new Date(atMs).toISOString().slice(0, 10), keyId: signer.keyId, tree, parts: planned, ...own },
     batches: new Map(moved.map(([writer, { batches }]) => [writer, batches])),
-    broken: [...followed].flatMap(([writer, { broken }]) => (broken === undefined ? [] : [{ writer, ...broken }])),
-    more: more || moved.length === MAX_PARTS,
+    broken,
+    more: behind,
   };
 }
 
@@ -143,7 +145,7 @@ function rotated(known: readonly WriterItem[], n: number): readonly WriterItem[]
  */
 function ownEntries(
   done: SealedTree | undefined,
-  seen: readonly string[],
+  found: { readonly seen: readonly string[]; readonly broken: readonly BrokenWriter[]; readonly behind: boolean },
   known: readonly WriterItem[],
   { instance, signer, program, boot }: PlanParts,
   stamp: { readonly atMs: number; readonly monoUs: number },
@@ -158,15 +160,16 @@ function ownEntries(
   };
   const same = done?.sealer.writer === writer;
   if (done !== undefined && !same) add(done.sealer.writer, done.sealer.end, [{ type: 'writer.closed', writer: done.sealer.writer }]);
-  const entries: SpineEvent[] = [];
-  if (!same) entries.push({ type: 'writer.opened', writer, boot, key: keyId, program, previous: [] });
+  const entries: SpineEvent[] = same ? [] : [{ type: 'writer.opened', writer, boot, key: keyId, program, previous: [] }];
+  if (found.behind) entries.push({ type: 'seal.behind' });
   if (done !== undefined) {
     const { size, day, sha256 } = done.checkpoint;
     entries.push({ type: 'checkpoint.signed', size, day, sha256 });
   }
-  for (const { writer: name, image } of known.filter((item) => seen.includes(item.writer) && item.slot !== NO_SLOT)) {
+  for (const { writer: name, image } of known.filter((item) => found.seen.includes(item.writer) && item.slot !== NO_SLOT)) {
     entries.push({ type: 'writer.seen', writer: name, image });
   }
+  for (const { writer: name, seq } of found.broken) entries.push({ type: 'journal.broken', writer: name, commit: seq });
   const end = add(writer, same ? done.sealer.end : SPINE_START, entries);
   return { own, sealer: { writer, keyId, end } };
 }

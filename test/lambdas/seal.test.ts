@@ -4,13 +4,12 @@ import { parseCheckpoint } from '../../core/evidence/checkpoint.ts';
 import { journalPartition } from '../../core/evidence/journal.ts';
 import { checkpointPath } from '../../core/evidence/layout.ts';
 import { verifyEvidence } from '../../core/evidence/verify.ts';
-import { memorySource } from '../support/evidence.ts';
 import { DAY } from '../support/journaled-writer.ts';
 import { Died, memorySigner } from '../support/memory-evidence.ts';
 import { MemoryPlane } from '../support/sealing.ts';
 
 async function verdict(plane: MemoryPlane) {
-  const result = await verifyEvidence(memorySource(plane.memory.objects));
+  const result = await verifyEvidence(plane.memory.source());
   return {
     intact: result.intact,
     complete: result.complete,
@@ -121,6 +120,10 @@ describe('the sealer', () => {
     const again = await plane.seal();
     expect(again.broken).toMatchObject([{ writer: 'w1', seq: 3 }]);
     expect(plane.memory.objects.has('writers/w2/000000000000.log')).toBe(true);
+    // The evidence itself says so, to whoever reads it.
+    expect((await verdict(plane)).findings).toMatchObject([
+      { about: 'complete', file: 'writers/w1.log', what: expect.stringContaining('commit 3') },
+    ]);
   });
 
   test.each([

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { segmentPath, tornSegmentPath } from '../../core/evidence/layout.ts';
 import { verifyEvidence } from '../../core/evidence/verify.ts';
-import { memorySource } from '../support/evidence.ts';
 import { DAY, type JournaledWriter } from '../support/journaled-writer.ts';
 import { Died } from '../support/memory-evidence.ts';
 import { MemoryPlane } from '../support/sealing.ts';
@@ -12,7 +11,7 @@ const FINE = { intact: true, complete: true, findings: [], open: [], uncovered: 
 const ABNORMAL = 'the writer ended without closing';
 
 async function verdict(plane: MemoryPlane) {
-  const { intact, complete, findings, open, uncovered, abnormal, openWriters } = await verifyEvidence(memorySource(plane.memory.objects));
+  const { intact, complete, findings, open, uncovered, abnormal, openWriters } = await verifyEvidence(plane.memory.source());
   return { intact, complete, findings, open, uncovered, abnormal, openWriters };
 }
 
@@ -216,15 +215,29 @@ describe('the sweeper', () => {
   });
 
   test('what the sweeper says is sealed only behind the end of the writer that it speaks of', async () => {
-    const { plane } = await deadTask();
+    const plane = new MemoryPlane();
+    await plane.seal();
+    plane.minutes(5);
+    await deadTask(plane);
     plane.minutes(1);
     await plane.sweep();
     // One commit at a time: the sweeper's own is there long before the dead writer's last.
     let turns = 0;
     await plane.seal({ limits: { commitsPerWriter: 1, bodyBytes: 1e9 }, goOn: () => (turns += 1) < 9 });
     expect(plane.memory.objects.has('writers/sweep-w1/000000000000.log')).toBe(false);
+    expect(await verdict(plane)).toMatchObject({ intact: true, complete: true, findings: [] });
     await plane.seal();
     expect(await verdict(plane)).toMatchObject(FINE);
+  });
+
+  test('segments that a sealer could not have met yet are no finding, and minutes later they are', async () => {
+    const { plane } = await deadTask();
+    await plane.seal();
+    plane.memory.putNow(segmentPath(DAY, 'forged', 0), Buffer.from('anything'));
+    expect(await verdict(plane)).toMatchObject({ intact: true, complete: true });
+    plane.minutes(3);
+    await plane.seal();
+    expect((await verdict(plane)).findings).toMatchObject([{ about: 'intact', file: 'sessions/2026-11-20/forged' }]);
   });
 
   test('a staged line is fetched, and its hash is checked', async () => {

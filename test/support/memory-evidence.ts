@@ -4,6 +4,8 @@ import { keyFingerprint, type Signer } from '../../core/evidence/checkpoint.ts';
 import type { JournalCommit } from '../../core/evidence/journal.ts';
 import type { JournalEntry } from '../../core/evidence/journal-item.ts';
 import { placeOf } from '../../core/evidence/layout.ts';
+import type { EvidenceSource } from '../../core/evidence/source.ts';
+import { memorySource } from './evidence.ts';
 import type { WriterItem } from '../../core/state/control.ts';
 import { parseSealedWriter, sealedWriterItem } from '../../core/state/sealed-writer.ts';
 import type { SealItem, SealState, EvidenceStore, JournalReader } from '../../lambdas/seal/ports.ts';
@@ -16,6 +18,9 @@ export class Died extends Error {}
 
 export class MemoryEvidence {
   readonly objects = new Map<string, Buffer>();
+  /** When each object was put. */
+  readonly modifiedMs = new Map<string, number>();
+  now: () => number = () => 0;
   readonly journal = new Map<string, JournalEntry>();
   readonly writers = new Map<string, { v: number; item: WriterItem }>();
   readonly sealItems = new Map<string, SealItem>();
@@ -120,7 +125,20 @@ export class MemoryEvidence {
     const standing = this.objects.get(path);
     if (standing !== undefined) return standing.equals(bytes) ? 'present' : 'taken';
     this.objects.set(path, Buffer.from(bytes));
+    this.modifiedMs.set(path, this.now());
     return 'written';
+  }
+
+  /** What anybody who verifies can read. */
+  source(): EvidenceSource {
+    const { list, open } = memorySource(this.objects);
+    const times = this.modifiedMs;
+    return {
+      open,
+      async *list() {
+        for await (const file of list()) yield { ...file, modifiedMs: times.get(file.path) ?? 0 };
+      },
+    };
   }
 
   readonly files: RecordingFiles = {

@@ -20,6 +20,10 @@ export class MemoryPlane {
   readonly failures: { writer: string; error: unknown }[] = [];
   readonly ages: number[] = [];
 
+  constructor() {
+    this.memory.now = () => this.clock.nowMs;
+  }
+
   seal(over: Partial<SealParts> = {}): Promise<SealOutcome> {
     const { memory } = this;
     return seal({
