@@ -31,6 +31,8 @@ export class WriterLease {
   #newestKnown = 0;
   #newerSeen = false;
   #failing = false;
+  /** It serves, and older deployments have not been told. */
+  #unraised = false;
 
   constructor(options: WriterLeaseOptions) {
     this.#options = options;
@@ -54,10 +56,20 @@ export class WriterLease {
     return this.#item.slot;
   }
 
-  /** This task is ready for sessions: older deployments drain now. Throws StateUnavailable. */
+  /** This task is ready for sessions: older deployments drain from now on. What fails is tried again with each renewal. */
   async serving(): Promise<void> {
-    const { generation, generations } = this.#options;
-    await generations.raise(generation);
+    this.#unraised = true;
+    try {
+      await this.#raise();
+    } catch (error) {
+      this.#options.report(error);
+    }
+  }
+
+  async #raise(): Promise<void> {
+    if (!this.#unraised) return;
+    await this.#options.generations.raise(this.#options.generation);
+    this.#unraised = false;
   }
 
   /** Gives lease and slot back: nothing more will be recorded. Throws StateUnavailable. */
@@ -86,6 +98,7 @@ export class WriterLease {
       if (this.#isOver()) return;
       this.#item = item;
       this.#renewedAt(askedUs);
+      await this.#raise();
       this.#see(await generations.newest());
       this.#failing = false;
     } catch (error) {

@@ -32,7 +32,7 @@ import { SqliteApprovalGate } from './state/sqlite-approval-gate.ts';
 import { SqliteControl } from './state/sqlite-control.ts';
 import { SqliteSignInStore } from './state/sqlite-sign-in-store.ts';
 import { openState } from './state/state-database.ts';
-import { systemClock } from './system-clock.ts';
+import { systemClock } from '../proxy-task/system-clock.ts';
 import { VERSION } from '../core/version.ts';
 
 export type MachineOptions = {

@@ -38,7 +38,7 @@ export class DynamoPoller implements StatePoller {
   #failing = false;
   #stopped = false;
   #timer: { cancel(): void } | undefined;
-  readonly #onFirst: (() => void)[] = [];
+  #waiting: (() => void)[] = [];
 
   constructor(options: PollerOptions) {
     this.#options = options;
@@ -61,9 +61,14 @@ export class DynamoPoller implements StatePoller {
 
   /** Polls from now on. Resolves with the first complete answer. */
   start(): Promise<void> {
-    const first = new Promise<void>((resolve) => this.#onFirst.push(resolve));
+    const first = this.next();
     void this.#run();
     return first;
+  }
+
+  /** Resolves when everything that is followed by now has been read. */
+  next(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   stop(): void {
@@ -86,12 +91,15 @@ export class DynamoPoller implements StatePoller {
     if (this.#stopped) return;
     const { clock, report } = this.#options;
     const askedUs = clock.monoUs();
+    const waiting = this.#waiting;
+    this.#waiting = [];
     try {
       await this.#poll();
       this.#answeredUs = askedUs;
       this.#failing = false;
-      for (const resolve of this.#onFirst.splice(0)) resolve();
+      for (const resolve of waiting) resolve();
     } catch (error) {
+      this.#waiting.push(...waiting);
       // Not fatal by itself: the age of the last answer decides what it means.
       if (!this.#failing) report(error);
       this.#failing = true;

@@ -251,6 +251,11 @@ export class PostgresGateway {
     for (const { session } of this.#live.values()) session.end(reconnect(reason, 'unknown'), reason, false);
   }
 
+  /** Ends all sessions, since nothing can be recorded any more: clients learn it (ZG030). */
+  endUnrecorded(reason: string): void {
+    for (const { session } of this.#live.values()) session.endUnrecorded(reason);
+  }
+
   /** Resolves when no session is left, its recording closed; one may outlive its client for a while. */
   ended(): Promise<void> {
     if (this.#live.size === 0) return Promise.resolve();

@@ -457,8 +457,13 @@ export class PostgresSession implements LiveSession {
     );
   }
 
+  /** Nothing can be recorded any more, so nothing may run. */
+  endUnrecorded(reason: string): void {
+    this.end(recorderFailed(this.machine.unfinished().length > 0 ? 'unknown' : 'no'), reason, true);
+  }
+
   #recorderFailed(): void {
-    this.end(recorderFailed(this.machine.unfinished().length > 0 ? 'unknown' : 'no'), 'the recorder cannot write', true);
+    this.endUnrecorded('the recorder cannot write');
   }
 
   /** Names what was under way when the session ended; whether there was anything. */

@@ -16,7 +16,7 @@ import { handler as consoleHandler } from '../../lambdas/console/handler.ts';
 import { handler as decide } from '../../lambdas/decide-approval/handler.ts';
 import { newApprovalId } from '../../proxy-task/pipeline/approval-id.ts';
 import { startDemoIssuer, type DemoIssuer } from '../../standalone/demo/issuer.ts';
-import { systemClock } from '../../standalone/system-clock.ts';
+import { systemClock } from '../../proxy-task/system-clock.ts';
 import { aRequest } from '../support/approval-requests.ts';
 import { PageVisitor } from '../support/page-visitor.ts';
 import { startSigningIssuer, type SigningIssuer } from '../support/signing-issuer.ts';

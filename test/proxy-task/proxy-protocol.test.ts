@@ -5,7 +5,7 @@ import { loadBalancerRanges, readProxyPreamble } from '../../proxy-task/preamble
 import { decodeProxyHeader, PROXY_PREFIX_BYTES, proxyBodyBytes } from '../../proxy-task/proxy-protocol.ts';
 import { encodeStartupMessage } from '../../proxy-task/postgres/messages/startup-packet.ts';
 import { acceptStartup, type ClientCandidate, type StartupPolicy } from '../../proxy-task/postgres/startup.ts';
-import { systemClock } from '../../standalone/system-clock.ts';
+import { systemClock } from '../../proxy-task/system-clock.ts';
 import { localHeader, proxyHeader, withBody } from '../support/proxy-headers.ts';
 
 const decoded = (whole: Buffer) => decodeProxyHeader(whole.subarray(0, PROXY_PREFIX_BYTES), whole.subarray(PROXY_PREFIX_BYTES));

@@ -1,4 +1,4 @@
-import type { Clock } from '../proxy-task/ports.ts';
+import type { Clock } from './ports.ts';
 
 /** The machine's own clock. Timers do not keep the process alive: sockets and servers do. */
 export const systemClock: Clock = {
