@@ -1,7 +1,7 @@
 /** `tests/*.yaml`: policy and masking cases. */
-import { ACTIONS, type Action, type Effect, type Resource } from '../statement/effect.ts';
+import { ACTIONS, RESOURCE_TYPES, type Action, type Effect } from '../statement/effect.ts';
 import type { KnownNames } from '../policy/check-policy.ts';
-import { isWellFormed, splitResourceName } from '../policy/resource-id.ts';
+import { isWellFormed, parseResourceName, splitResourceName } from '../policy/resource-id.ts';
 import type { ConfigError } from './config-error.ts';
 import { readMethod, type MethodFile } from './masking-file.ts';
 import type { DecisionCase, MaskCase, PolicyCase } from './policy-case.ts';
@@ -28,7 +28,7 @@ type CaseFile = {
 };
 
 const check = compileSchema(testsSchema);
-const RESOURCE_TYPES: readonly Resource['type'][] = ['Table', 'Column', 'Function', 'Schema', 'Target'];
+const HOST_TYPES: ReadonlySet<string> = new Set(['Program', 'File', 'Repository', 'Ref', 'Endpoint']);
 
 /** Reads one file of cases. A case that tests nothing is an error. */
 export function readCasesFile(
@@ -50,12 +50,18 @@ export function readCasesFile(
   return yaml.errors.length > 0 ? { cases: [], errors: yaml.errors } : { cases, content: yaml.value, errors: [] };
 }
 
-/** `update Table public.accounts`, `connect Target`: an effect on one target, or undefined. */
+/** `update Table public.accounts`, `connect Target`, `writeFile File /srv/app/config`: an effect on one target, or undefined. */
 export function parseEffect(text: string): Effect | undefined {
   const [actionName, typeName, name, ...more] = text.trim().split(/ +/);
   const action = ACTIONS.find((one): one is Action => one === actionName);
   const type = RESOURCE_TYPES.find((one) => one === typeName);
-  if (action === undefined || type === undefined || more.length > 0) return undefined;
+  if (action === undefined || type === undefined) return undefined;
+  if (HOST_TYPES.has(type)) {
+    // Names of files may have spaces; those of the target's own name stand before a colon.
+    const found = parseResourceName(type, `target:${[name ?? '', ...more].join(' ')}`);
+    return found === undefined ? undefined : { action, resource: found.resource };
+  }
+  if (more.length > 0) return undefined;
   const path = name === undefined ? [] : splitResourceName(name);
   const resource = path === undefined ? undefined : { type, path };
   return resource !== undefined && isWellFormed(resource) ? { action, resource } : undefined;

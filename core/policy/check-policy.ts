@@ -4,13 +4,11 @@ import { expandAction } from './actions.ts';
 import { approvalUse, cannotHoldWithoutApproval, entitiesNamed, type EntityName } from './policy-shape.ts';
 import { positionOfText } from './policy-source.ts';
 import type { Policy } from './policy.ts';
-import { splitResourceName } from './resource-id.ts';
+import { RESOURCE_TYPES } from '../statement/effect.ts';
+import { parseResourceName } from './resource-id.ts';
 
 /** What policies may name. */
 export type KnownNames = { readonly targets: ReadonlySet<string>; readonly issuers: ReadonlySet<string> };
-
-/** Parts of a resource's name, the target included. */
-const NAME_PARTS: Readonly<Record<string, number>> = { Target: 1, Schema: 2, Table: 3, Function: 3, Column: 4 };
 
 /** Every finding about one policy. */
 export function checkPolicy(policy: Policy, known: KnownNames): readonly ConfigError[] {
@@ -75,25 +73,28 @@ function unknownEntity(entity: EntityName, known: KnownNames): { message: string
     const message = `${entity.type}::"${entity.id}" names no configured issuer`;
     return { message, fix: `write it as "issuer/name" with one of ${quoteAll(known.issuers)}` };
   }
-  const parts = splitResourceName(entity.id);
-  const wanted = NAME_PARTS[entity.type];
-  if (wanted === undefined) return { message: `unknown entity type \`${entity.type}\``, fix: 'use a type of the schema' };
+  const type = RESOURCE_TYPES.find((one) => one === entity.type);
+  if (type === undefined) return { message: `unknown entity type \`${entity.type}\``, fix: 'use a type of the schema' };
   const name = `${entity.type}::"${entity.id}"`;
-  if (parts === undefined)
-    return { message: `${name} is no resource name`, fix: 'quote parts with other than letters, digits, _, $ and - as in SQL' };
-  if (!known.targets.has(parts[0] ?? ''))
+  const found = parseResourceName(type, entity.id);
+  if (found === undefined) return { message: `${name} is no name of a ${type}`, fix: `write ${NAME_FORMS[type]}` };
+  if (!known.targets.has(found.target))
     return { message: `${name} is on no configured target`, fix: `start it with one of ${quoteAll(known.targets)}, or add the target` };
-  if (parts.length !== wanted)
-    return { message: `${name} has ${parts.length} parts, not ${wanted}`, fix: `write ${NAME_FORMS[entity.type] ?? ''}` };
   return undefined;
 }
 
-const NAME_FORMS: Readonly<Record<string, string>> = {
-  Target: '"target"',
-  Schema: '"target.schema"',
-  Table: '"target.schema.table"',
-  Function: '"target.schema.function"',
-  Column: '"target.schema.table.column"',
+const QUOTED = ', with parts other than letters, digits, _, $ and - quoted as in SQL';
+const NAME_FORMS: Readonly<Record<(typeof RESOURCE_TYPES)[number], string>> = {
+  Target: `"target"${QUOTED}`,
+  Schema: `"target.schema"${QUOTED}`,
+  Table: `"target.schema.table"${QUOTED}`,
+  Function: `"target.schema.function"${QUOTED}`,
+  Column: `"target.schema.table.column"${QUOTED}`,
+  Program: '"target:program" or "target:/path/of/program"',
+  File: '"target:/path" without `.`, `..`, links or a slash at the end',
+  Repository: '"target:/path/of/repository"',
+  Ref: '"target:/path/of/repository#refs/heads/main"',
+  Endpoint: '"target:host:port" or "target:/path/of/socket"',
 };
 
 function quoteAll(names: ReadonlySet<string>): string {

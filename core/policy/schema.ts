@@ -12,6 +12,13 @@ entity Schema in [Target];
 entity Table in [Schema, Target];
 entity Column in [Table, Schema, Target];
 entity Function in [Schema, Target];
+// Hosts: "web1:/srv/app/config" (files and folders), "web1:/srv/git/app.git", "web1:/srv/git/app.git#refs/heads/main",
+// "web1:systemctl" or "web1:/usr/bin/systemctl", "web1:db.internal:5432"
+entity File in [File, Target];
+entity Repository in [File, Target];
+entity Ref in [Repository, File, Target];
+entity Program in [Target];
+entity Endpoint in [Target];
 
 type Facts = {
   // A write or full read without a real predicate.
@@ -32,8 +39,28 @@ type Facts = {
 };
 `;
 
-/** Actions that only make sense on some resources; all others may appear on each kind. */
-const RESOURCES: Partial<Record<Action, string>> = { connect: 'Target', reveal: 'Column', lookup: 'Column' };
+/** Actions that only make sense on some resources; all others may appear on each kind of a database. */
+const RESOURCES: Partial<Record<Action, string>> = {
+  connect: 'Target',
+  reveal: 'Column',
+  lookup: 'Column',
+  runProgram: 'Program',
+  openShell: 'Target',
+  elevate: 'Target',
+  readFile: 'File',
+  listFiles: 'File',
+  writeFile: 'File',
+  renameFile: 'File',
+  removeFile: 'File',
+  setAttributes: 'File',
+  writeLogin: 'File',
+  gitFetch: 'Repository',
+  gitCreate: 'Ref',
+  gitUpdate: 'Ref',
+  gitForce: 'Ref',
+  gitDelete: 'Ref',
+  forward: 'Endpoint',
+};
 
 /** The schema in Cedar's own syntax, as `sallyport.cedarschema` for editors too. */
 export function cedarSchema(): string {

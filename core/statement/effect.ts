@@ -26,17 +26,49 @@ export const ACTIONS = [
   'listen',
   'maintain',
   'reveal',
+  'runProgram',
+  'openShell',
+  'elevate',
+  'readFile',
+  'listFiles',
+  'writeFile',
+  'renameFile',
+  'removeFile',
+  'setAttributes',
+  'writeLogin',
+  'gitFetch',
+  'gitCreate',
+  'gitUpdate',
+  'gitForce',
+  'gitDelete',
+  'forward',
   'unknown',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 
+export const RESOURCE_TYPES = [
+  'Target',
+  'Schema',
+  'Table',
+  'Column',
+  'Function',
+  'Program',
+  'File',
+  'Repository',
+  'Ref',
+  'Endpoint',
+] as const;
+export type ResourceType = (typeof RESOURCE_TYPES)[number];
+
 /**
- * What an effect touches. `path` is from the outside in, without the target: a table is [schema, table], a column
- * [schema, table, column], a function [schema, function], a schema [schema], the target []. An object that could not
- * be resolved is named on the target with the action `unknown`.
+ * What an effect touches. `path` is from the outside in, without the target, which is []. In a database a schema is [schema], a
+ * table [schema, table], a column [schema, table, column], a function [schema, function]. On a host a file or folder is its
+ * absolute path in parts, the root []; a repository too; a ref is its repository's parts and the ref's full name; a program is
+ * [name as it is called]; an endpoint [host:port] or [path of a socket]. What could not be resolved is named on the target with
+ * the action `unknown`.
  */
 export type Resource = {
-  readonly type: 'Table' | 'Column' | 'Function' | 'Schema' | 'Target';
+  readonly type: ResourceType;
   readonly path: readonly string[];
 };
 
@@ -47,9 +79,27 @@ export type Effect = {
   readonly via?: string;
 };
 
-/** `bank.public.customers`: how policies, people and evidence name a resource; parts that need it are quoted as in SQL. */
-export function resourceName(target: string, resource: Resource): string {
-  return [target, ...resource.path].map(quotePart).join('.');
+/**
+ * How policies, people and evidence name a resource: `bank.public.customers`, with parts quoted as in SQL where they need it;
+ * `web1:/srv/app/config`, `web1:/srv/git/app.git#refs/heads/main`, `web1:systemctl`, `web1:db.internal:5432`.
+ */
+export function resourceName(target: string, { type, path }: Resource): string {
+  switch (type) {
+    case 'Target':
+    case 'Schema':
+    case 'Table':
+    case 'Column':
+    case 'Function':
+      return [target, ...path].map(quotePart).join('.');
+    case 'File':
+    case 'Repository':
+      return `${quotePart(target)}:/${path.join('/')}`;
+    case 'Ref':
+      return `${quotePart(target)}:/${path.slice(0, -1).join('/')}#${path.at(-1) ?? ''}`;
+    case 'Program':
+    case 'Endpoint':
+      return `${quotePart(target)}:${path.join('/')}`;
+  }
 }
 
 /** A stable key for sets of effects; `via` does not count. */

@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { ACTION_GROUPS, expandAction } from '../../../core/policy/actions.ts';
 import { cedarRequest } from '../../../core/policy/cedar-request.ts';
 import { splitPolicies } from '../../../core/policy/policy-source.ts';
-import { splitResourceName } from '../../../core/policy/resource-id.ts';
+import { parseResourceName, resourceAncestors, splitResourceName } from '../../../core/policy/resource-id.ts';
 import { cedarSchema } from '../../../core/policy/schema.ts';
-import { ACTIONS, type Resource } from '../../../core/statement/effect.ts';
+import { ACTIONS, resourceName, type Resource, type ResourceType } from '../../../core/statement/effect.ts';
 import { agent, ask, errorsOf } from './policies.ts';
 
 const READ = 'permit (principal, action in Action::"read", resource in Target::"bank")';
@@ -71,10 +71,26 @@ describe('findings', () => {
     [
       'a table without its target',
       '@id("a") forbid (principal, action, resource in Table::"public.t");',
-      'Table::"public.t" is on no configured target',
+      'Table::"public.t" is no name of a Table',
     ],
-    ['a table without its schema', '@id("a") forbid (principal, action, resource in Table::"bank.t");', 'has 2 parts, not 3'],
-    ['a part that needs quotes', '@id("a") forbid (principal, action, resource in Table::"bank.public.a b");', 'is no resource name'],
+    [
+      'a table without its schema',
+      '@id("a") forbid (principal, action, resource in Table::"bank.t");',
+      'Table::"bank.t" is no name of a Table',
+    ],
+    ['a part that needs quotes', '@id("a") forbid (principal, action, resource in Table::"bank.public.a b");', 'is no name of a Table'],
+    [
+      'a path with a link to its parent',
+      '@id("a") forbid (principal, action, resource in File::"bank:/srv/../etc");',
+      'is no name of a File',
+    ],
+    ['a path with a slash at its end', '@id("a") forbid (principal, action, resource in File::"bank:/srv/");', 'is no name of a File'],
+    ['a file of an unknown host', '@id("a") forbid (principal, action, resource in File::"bnak:/srv");', 'is on no configured target'],
+    [
+      'a ref without its repository',
+      '@id("a") forbid (principal, action, resource == Ref::"bank:refs/heads/main");',
+      'is no name of a Ref',
+    ],
     ['a group without an issuer', '@id("a") forbid (principal in Group::"analysts", action, resource);', 'names no configured issuer'],
     ['a group of another issuer', '@id("a") forbid (principal in Group::"crop/x", action, resource);', 'names no configured issuer'],
     [
@@ -115,12 +131,30 @@ test('a file is cut where Cedar cuts it', () => {
 });
 
 test('every action with every fact is a valid request of the schema', () => {
+  const file: Resource = { type: 'File', path: ['srv', 'app', 'config'] };
+  const ref: Resource = { type: 'Ref', path: ['srv', 'git', 'app.git', 'refs/heads/main'] };
   const resources: Record<string, Resource> = {
     connect: { type: 'Target', path: [] },
     reveal: { type: 'Column', path: ['public', 't', 'c'] },
     lookup: { type: 'Column', path: ['public', 't', 'c'] },
     execute: { type: 'Function', path: ['public', 'purge'] },
     create: { type: 'Schema', path: ['public'] },
+    runProgram: { type: 'Program', path: ['/usr/bin/systemctl'] },
+    openShell: { type: 'Target', path: [] },
+    elevate: { type: 'Target', path: [] },
+    readFile: file,
+    listFiles: { type: 'File', path: [] },
+    writeFile: file,
+    renameFile: file,
+    removeFile: file,
+    setAttributes: file,
+    writeLogin: file,
+    gitFetch: { type: 'Repository', path: ['srv', 'git', 'app.git'] },
+    gitCreate: ref,
+    gitUpdate: ref,
+    gitForce: ref,
+    gitDelete: ref,
+    forward: { type: 'Endpoint', path: ['db.internal:5432'] },
   };
   const needs = { named: 'all', context: 'all', principal: 'all', columns: true } as const;
   const principal = { ...agent('corp/analysts'), human: 'ann@bank.example', owner: 'owen@bank.example' };
@@ -135,9 +169,57 @@ test('every action with every fact is a valid request of the schema', () => {
 
 test('every action is in the groups that the documentation names, and single actions in none', () => {
   const grouped = new Set(Object.values(ACTION_GROUPS).flat());
-  expect(ACTIONS.filter((action) => !grouped.has(action))).toEqual(['connect', 'lookup', 'reveal', 'unknown']);
+  expect(ACTIONS.filter((action) => !grouped.has(action))).toEqual(['connect', 'lookup', 'reveal', 'openShell', 'forward', 'unknown']);
   expect(expandAction('read')).toContain('select');
   expect(expandAction('toString')).toEqual([]);
+});
+
+test.each<readonly [ResourceType, string, readonly string[]]>([
+  ['Target', 'web1', []],
+  ['Table', 'bank.public."a b"', ['public', 'a b']],
+  ['File', 'web1:/', []],
+  ['File', 'web1:/srv/a b#c.d', ['srv', 'a b#c.d']],
+  ['File', '"web 1":/srv', ['srv']],
+  ['Repository', 'web1:/srv/git/app.git', ['srv', 'git', 'app.git']],
+  ['Ref', 'web1:/srv/app.git#refs/heads/a#b', ['srv', 'app.git', 'refs/heads/a#b']],
+  ['Program', 'web1:systemctl', ['systemctl']],
+  ['Program', 'web1:/usr/bin/git', ['/usr/bin/git']],
+  ['Endpoint', 'web1:db.internal:5432', ['db.internal:5432']],
+])('a %s is read back from %s', (type, name, path) => {
+  const found = parseResourceName(type, name);
+  expect(found?.resource).toEqual({ type, path });
+  expect(resourceName(found?.target ?? '', { type, path })).toBe(name);
+});
+
+test.each<readonly [ResourceType, string]>([
+  ['File', 'web1'],
+  ['File', 'web1:srv'],
+  ['File', 'web1://srv'],
+  ['File', 'web1:/srv/./a'],
+  ['File', 'web1:/a\0b'],
+  ['Repository', 'web1:/'],
+  ['Repository', 'web1:/srv/a#b'],
+  ['Ref', 'web1:/srv/app.git'],
+  ['Ref', 'web1:/srv/app.git#'],
+  ['Program', 'web1:'],
+  ['Table', 'web1:/srv'],
+])('no %s is called %s', (type, name) => {
+  expect(parseResourceName(type, name)).toBeUndefined();
+});
+
+test('a file is in its folders, a ref in its repository, and each on its host', () => {
+  const ids = (type: ResourceType, ...path: string[]) =>
+    resourceAncestors('web1', { type, path }).map((each) => `${each.type}::${each.id}`);
+  expect(ids('File')).toEqual(['Target::web1']);
+  expect(ids('File', 'srv', 'app')).toEqual(['Target::web1', 'File::web1:/', 'File::web1:/srv']);
+  expect(ids('Ref', 'srv', 'a.git', 'refs/heads/main')).toEqual([
+    'Target::web1',
+    'File::web1:/',
+    'File::web1:/srv',
+    'File::web1:/srv/a.git',
+    'Repository::web1:/srv/a.git',
+  ]);
+  expect(ids('Program', 'git')).toEqual(['Target::web1']);
 });
 
 test('resource names are read back as they are written, and in no other spelling', () => {
