@@ -234,7 +234,8 @@ export class ControlStack extends Stack {
     for (const { name } of deployablesOf(stage)) {
       new RunbookAlarm(this, `${pascal(name)}Errors`, {
         ...many,
-        runbook: `${name}-errors`,
+        runbook: 'function-fails',
+        of: name,
         says: `The function ${name} fails.`,
         metric: sum('AWS/Lambda', 'Errors', { FunctionName: this.function(name).functionName }),
         threshold: 1,
@@ -242,7 +243,8 @@ export class ControlStack extends Stack {
       });
       new RunbookAlarm(this, `${pascal(name)}Throttles`, {
         ...many,
-        runbook: `${name}-throttled`,
+        runbook: 'function-throttled',
+        of: name,
         says: `The function ${name} is asked more often than its reserved concurrency allows.`,
         metric: sum('AWS/Lambda', 'Throttles', { FunctionName: this.function(name).functionName }),
         threshold: 1,

@@ -1,5 +1,7 @@
 // Live state: who is connected, what is asked and decided, which configuration is in force. Outlives functions and tasks.
+import { readFileSync } from 'node:fs';
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { CfnConformancePack } from 'aws-cdk-lib/aws-config';
 import { Repository, RepositoryEncryption, TagMutability } from 'aws-cdk-lib/aws-ecr';
 import { type IKey, Key } from 'aws-cdk-lib/aws-kms';
 import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from 'aws-cdk-lib/aws-s3';
@@ -55,6 +57,12 @@ export class StateStack extends Stack {
       ? this.makeSecret(names.of('slack'), 'Slack app: {"botToken","signingSecret","channel"}').ref
       : undefined;
 
+    if (stage.conformancePack) {
+      new CfnConformancePack(this, 'Conformance', {
+        conformancePackName: names.of('ffiec'),
+        templateBody: readFileSync(new URL('./conformance/ffiec.yaml', import.meta.url), 'utf8'),
+      });
+    }
     if (stage.imageRepositoryArn === undefined) {
       const repository = new Repository(this, 'Images', {
         repositoryName: names.of('proxy'),

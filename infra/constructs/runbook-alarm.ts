@@ -4,8 +4,10 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 
 export type RunbookAlarmProps = {
-  /** Heading of its entry in `docs/runbook.md`, and end of the alarm's name. */
+  /** Heading of its entry in `docs/runbook.md`, and part of the alarm's name. */
   readonly runbook: string;
+  /** Which one of several that share an entry. */
+  readonly of?: string;
   readonly instance: string;
   readonly says: string;
   readonly metric: IMetric;
@@ -24,7 +26,7 @@ export class RunbookAlarm extends Construct {
   constructor(scope: Construct, id: string, props: RunbookAlarmProps) {
     super(scope, id);
     const settings: AlarmProps = {
-      alarmName: `sallyport-${props.instance}-${props.runbook}`,
+      alarmName: `sallyport-${props.instance}-${props.runbook}${props.of === undefined ? '' : `-${props.of}`}`,
       alarmDescription: `${props.says} Runbook: docs/runbook.md#${props.runbook}`,
       metric: props.metric,
       threshold: props.threshold,
