@@ -17,7 +17,8 @@ at your identity provider; the sign-in is for this one approval. ID \`latest\` i
   --all          also those that are decided, used or expired
   --reason TEXT  why; the agent reads it
   --as PERSON    sign in as this person, at the demo issuer only
-  --api URL      a gateway elsewhere (show, approve and reject only)
+  --api URL      a gateway elsewhere (SALLYPORT_API). Its list is for operators: SALLYPORT_OPERATOR_TOKEN,
+                 which \`sallyport token --operator\` gets
   --data DIR     the data directory of the gateway (SALLYPORT_DATA, else .sallyport)
   --json         one JSON object a line
 `;

@@ -1,8 +1,10 @@
-/** How a verb reaches the gateway that runs on this machine. */
+/** How a verb reaches a gateway: the one that runs on this machine, or one elsewhere by its address. */
+import { isTrustworthyUrl } from '../core/config/loopback.ts';
 import { SallyportError } from '../core/errors.ts';
 import { dataDirectory } from '../standalone/data-directory.ts';
 import { readOperatorToken } from '../standalone/operator-token.ts';
 import { readRunning, type Running } from '../standalone/running.ts';
+import { UsageError } from './verb.ts';
 
 /** The gateway is not there, or said no. */
 export class GatewayRefused extends SallyportError {
@@ -34,12 +36,26 @@ export function runningGateway(
   return { ...running, dataDir };
 }
 
-/** A client for the gateway of this data directory, with its operator token; or for the one at `api`, without. */
-export function gatewayClient(
-  options: { readonly data?: string | undefined; readonly api?: string | undefined },
-  env: Readonly<Record<string, string | undefined>>,
-): GatewayClient {
-  if (options.api !== undefined) return clientOf(options.api.replace(/\/$/, ''), undefined);
+export type GatewayChoice = { readonly data?: string | undefined; readonly api?: string | undefined };
+
+/**
+ * The address of a gateway elsewhere: `--api`, else SALLYPORT_API where no data directory is named. Undefined where the gateway
+ * of this machine is meant. Throws UsageError for an address on whose way a token could be read.
+ */
+export function remoteGateway({ data, api }: GatewayChoice, env: Readonly<Record<string, string | undefined>>): string | undefined {
+  const address = api ?? (data === undefined ? env['SALLYPORT_API'] : undefined) ?? '';
+  if (address === '') return undefined;
+  if (!isTrustworthyUrl(address)) throw new UsageError(`${address} is no https address: tokens would be readable on the way`);
+  return address.replace(/\/+$/, '');
+}
+
+/**
+ * A client for the gateway of this data directory, with its operator token; or for one elsewhere, with that of
+ * SALLYPORT_OPERATOR_TOKEN, which is no agent's and has a variable of its own.
+ */
+export function gatewayClient(options: GatewayChoice, env: Readonly<Record<string, string | undefined>>): GatewayClient {
+  const remote = remoteGateway(options, env);
+  if (remote !== undefined) return clientOf(remote, env['SALLYPORT_OPERATOR_TOKEN'] === '' ? undefined : env['SALLYPORT_OPERATOR_TOKEN']);
   const { api, dataDir } = runningGateway(options.data, env);
   return clientOf(api, readOperatorToken(dataDir));
 }

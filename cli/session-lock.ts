@@ -12,6 +12,7 @@ export async function lockSessions(action: 'lock' | 'unlock' | 'locks', args: re
     options: {
       reason: { type: 'string' },
       data: { type: 'string' },
+      api: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
   });

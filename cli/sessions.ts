@@ -9,7 +9,9 @@ import type { NamedRecording } from '../core/evidence/spine-ledger.ts';
 import { dataDirectory } from '../standalone/data-directory.ts';
 import { directorySource } from '../standalone/evidence/directory-source.ts';
 import { evidenceDirectory } from '../standalone/evidence/evidence-directory.ts';
+import { remoteGateway } from './gateway-client.ts';
 import { findRecording, firstEvent } from './recorded-sessions.ts';
+import { shortTime, textTable } from './text-table.ts';
 import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.ts';
 
 const USAGE = `Usage: sallyport sessions [--json]
@@ -26,6 +28,8 @@ owns or that act for it, and no new ones open until it is unlocked.
 
   --evidence PATH   evidence to read instead of that of the data directory
   --data DIR        data directory (SALLYPORT_DATA, else .sallyport)
+  --api URL         a gateway elsewhere (SALLYPORT_API): lists its live sessions, ends and locks there, for whom
+                    SALLYPORT_OPERATOR_TOKEN proves to be an operator (\`sallyport token --operator\`)
   --json            one JSON object a line
 `;
 
@@ -49,11 +53,21 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   const { values, positionals } = readArguments({
     args: [...args],
     allowPositionals: true,
-    options: { evidence: { type: 'string' }, data: { type: 'string' }, json: { type: 'boolean', default: false } },
+    options: {
+      evidence: { type: 'string' },
+      data: { type: 'string' },
+      api: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
   });
   const [what, id, ...more] = positionals;
   if (more.length > 0 || (what !== undefined && (what !== 'show' || id === undefined))) {
     throw new UsageError('sessions takes nothing, show ID, end ID, lock SUBJECT, unlock SUBJECT, or locks');
+  }
+  if (values.evidence === undefined && remoteGateway(values, io.env) !== undefined) {
+    if (id !== undefined)
+      throw new UsageError('show reads recordings, which a gateway elsewhere does not hand out: name them with --evidence');
+    return (await import('./session-live.ts')).listLive(values, io);
   }
   const source = directorySource(evidenceDirectory(values.evidence ?? dataDirectory(values.data, io.env)));
   if (id !== undefined) {
@@ -87,28 +101,17 @@ function summaryOf({ session, end }: NamedRecording, opened: FoundEvent | undefi
 const HEADS = ['SESSION', 'STATE', 'PRINCIPAL', 'TARGET', 'STARTED', 'ENDED', 'STATEMENTS', 'ROWS'] as const;
 
 function table(summaries: readonly Summary[]): string {
-  const rows = summaries.map((each) =>
-    [
-      each.session,
-      each.state,
-      each.principal,
-      each.target,
-      shortTime(each.startedAt),
-      shortTime(each.endedAt),
-      each.statements ?? '',
-      each.rows ?? '',
-    ].map((cell) => visibleText(String(cell), false)),
-  );
-  const widths = HEADS.map((head, at) => Math.max(head.length, ...rows.map((row) => row[at]?.length ?? 0)));
-  return [HEADS, ...rows]
-    .map(
-      (row) =>
-        `${row
-          .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('');
+  const rows = summaries.map((each) => [
+    each.session,
+    each.state,
+    each.principal,
+    each.target,
+    shortTime(each.startedAt),
+    shortTime(each.endedAt),
+    String(each.statements ?? ''),
+    String(each.rows ?? ''),
+  ]);
+  return textTable(HEADS, rows);
 }
 
 async function show(source: EvidenceSource, id: string, json: boolean, io: VerbIo): Promise<void> {
@@ -133,10 +136,6 @@ async function show(source: EvidenceSource, id: string, json: boolean, io: VerbI
     io.stdout.write(`${number}  ${decision.padEnd(14)}  ${visibleText(textField(statement, 'text'), false)}\n`);
     io.stdout.write(`      ${visibleText(textField(statement, 'reason'), false)}\n`);
   }
-}
-
-function shortTime(at: string): string {
-  return at.slice(0, 19).replace('T', ' ');
 }
 
 export const verb: Verb = { usage: USAGE, run };

@@ -8,16 +8,21 @@ import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.
 
 const USAGE = `Usage: sallyport token --principal NAME [--group G]… [--on-behalf-of WHO] [--ttl 15m] [--json]
        sallyport token --aws [--audience A] [--ttl 1h] [--json]
+       sallyport token --operator [--api URL] [--json]
 
 Prints a token for an agent, signed by the issuer of the running demo, and nothing else.
 Outside the demo, tokens come from your own identity provider. With --aws it is AWS: STS signs who the IAM role
 is that runs this (sts:GetWebIdentityToken; the account has outbound identity federation enabled).
+With --operator a person signs in to operate a gateway elsewhere, for SALLYPORT_OPERATOR_TOKEN.
 
   --principal NAME     the agent: agent-7
   --group G            a group, without the issuer's name; may be repeated
   --on-behalf-of WHO   the person the agent acts for: alice@bank.example
   --ttl DURATION       30s, 15m (default), 8h; at most 24h. With --aws 1m to 1h (default)
   --aws                from AWS, for the role whose credentials are here (AWS_REGION, AWS_PROFILE, …)
+  --operator           sign in as operator of the gateway at --api, for an hour at most
+  --api URL            with --operator: the gateway's address (SALLYPORT_API)
+  --as PERSON          with --operator: sign in as this person, at the demo issuer only
   --audience A         with --aws: what the gateway expects of this issuer; sallyport where it is not said
   --data DIR           the data directory of the demo (SALLYPORT_DATA, else .sallyport)
   --json               {"token": …}
@@ -35,19 +40,35 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
       ttl: { type: 'string' },
       aws: { type: 'boolean', default: false },
       audience: { type: 'string' },
+      operator: { type: 'boolean', default: false },
+      api: { type: 'string' },
+      as: { type: 'string' },
       data: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
   });
   const { principal, group: groups, ttl = '15m', json } = values;
-  if (values.aws) {
-    for (const flag of ['principal', 'on-behalf-of', 'data'] as const) {
-      if (values[flag] !== undefined) throw new UsageError(`--${flag} has no meaning with --aws: the token says whose role this is`);
-    }
-    if (groups.length > 0) throw new UsageError('--group has no meaning with --aws: the token says whose role this is');
-    return fromAws({ ttl: values.ttl ?? '1h', audience: values.audience ?? 'sallyport', json }, io);
+  const other = values.aws ? '--aws' : values.operator ? '--operator' : undefined;
+  if (other !== undefined) {
+    const strange = (['principal', 'on-behalf-of', 'data'] as const).find((flag) => values[flag] !== undefined);
+    if (strange !== undefined || groups.length > 0)
+      throw new UsageError(`--${strange ?? 'group'} has no meaning with ${other}: who it is for, is who asks`);
   }
-  if (values.audience !== undefined) throw new UsageError('--audience goes with --aws: the demo’s tokens are for the demo');
+  const misplaced =
+    values.audience !== undefined && !values.aws
+      ? '--audience goes with --aws'
+      : (values.api ?? values.as) !== undefined && other !== '--operator'
+        ? '--api and --as go with --operator'
+        : values.ttl !== undefined && other === '--operator'
+          ? '--ttl has no meaning with --operator: a sign-in is for an hour at most'
+          : undefined;
+  if (misplaced !== undefined) throw new UsageError(misplaced);
+  if (values.aws) return fromAws({ ttl: values.ttl ?? '1h', audience: values.audience ?? 'sallyport', json }, io);
+  if (values.operator) {
+    const token = await (await import('./operator-sign-in.ts')).operatorToken({ api: values.api, as: values.as }, io);
+    io.stdout.write(json ? jsonLine({ token }) : `${token}\n`);
+    return EXIT.fine;
+  }
   if (principal === undefined || principal === '') throw new UsageError('--principal is missing: which agent is the token for?');
   const ttlSeconds = seconds(ttl);
   const onBehalfOf = values['on-behalf-of'];

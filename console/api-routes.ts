@@ -1,7 +1,7 @@
 /** The HTTP API under `/v1`. Bodies are JSON, keys that are not known are refused. */
 import { Hono, type Context } from 'hono';
 import { personKey } from '../core/identity/person-key.ts';
-import { NO_APPROVAL, refuseJson, type Refusal } from './answers.ts';
+import { NO_APPROVAL, NOT_FOUND, refuseJson, type Refusal } from './answers.ts';
 import { approvalView } from './approval-view.ts';
 import { LocksFull, type BallotOutcome, type ConsolePorts } from './ports.ts';
 
@@ -56,7 +56,9 @@ export function apiRoutes(ports: ConsolePorts): Hono {
   });
 
   // For the command, where it has no token yet: where a person signs in, and for which address (`operatorNonce`).
-  app.get('/sign-in', (context) => context.json({ ...ports.cliSignIn, for: ports.publicUrl }));
+  app.get('/sign-in', (context) =>
+    ports.operatorSignIn === undefined ? refuseJson(context, NOT_FOUND) : context.json({ ...ports.operatorSignIn, for: ports.publicUrl }),
+  );
 
   app.get('/sessions', async (context) => {
     if ((await operatorOf(context)) === undefined) return refuseJson(context, notOperator);

@@ -119,6 +119,8 @@ export type ConsolePorts = {
   readonly report: (error: unknown) => void;
   /** What the command line needs to sign a person in by itself. */
   readonly cliSignIn: { readonly issuer: string; readonly clientId: string };
+  /** Where operators sign in by themselves; absent where a sign-in makes nobody one. */
+  readonly operatorSignIn?: { readonly issuer: string; readonly clientId: string };
   /** What refused operators are told to do. */
   readonly operatorHelp: string;
 };

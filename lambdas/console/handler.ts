@@ -34,7 +34,7 @@ const STATE_CLIENT = { maxAttempts: 3, requestHandler: { connectionTimeout: 500,
 const DECIDE_CLIENT = { maxAttempts: 1, requestHandler: { connectionTimeout: 1_000, requestTimeout: 10_000, throwOnRequestTimeout: true } };
 
 const OPERATOR_HELP =
-  'Sign in with `sallyport … --api`, or send an access token of a person in the group that `approverGroups.operators` names as a bearer token.';
+  'Set SALLYPORT_OPERATOR_TOKEN to what `sallyport token --operator` prints, as a person in the group that approverGroups.operators names.';
 
 const log = logOf('console');
 const report = (error: unknown): void => log.error('a request failed', errorFields(error));
@@ -122,13 +122,15 @@ function lastingPorts(publicUrl: string): (config: Config) => ConsolePorts {
     const { issuers, agents } = config;
     const signIn = issuers.find(({ approverClientIds }) => approverClientIds.length > 0);
     const issuer = signIn?.issuer ?? 'https://invalid.example';
+    const cliSignIn = { issuer, clientId: signIn?.approverClientIds.at(-1) ?? '' };
     return {
       ...lasting,
       verifyIdToken: idTokenVerifier(approverIssuers(issuers)),
       signIn: oidcSignIn({ issuer, clientId: signIn?.approverClientIds[0] ?? '', redirectUri: `${publicUrl}${CALLBACK_PATH}` }),
       renewal: sessionRenewal({ ...remote, tokens: new JoseTokenVerifier({ issuers, agents, now: clock.now }) }),
       operatorOf: operatorVerifier({ config, publicUrl, now: clock.now }),
-      cliSignIn: { issuer: signIn?.issuer ?? '', clientId: signIn?.approverClientIds.at(-1) ?? '' },
+      cliSignIn,
+      operatorSignIn: cliSignIn,
     };
   };
 }
