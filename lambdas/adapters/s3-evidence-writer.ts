@@ -24,6 +24,8 @@ export class S3EvidenceWriter implements EvidenceStore {
             Key: path,
             Body: bytes,
             IfNoneMatch: '*',
+            // S3 asks for this header beside the checksum wherever an object gets a retention period (PutObject, "Object Lock").
+            ChecksumAlgorithm: 'SHA256',
             ChecksumSHA256: createHash('sha256').update(bytes).digest('base64'),
           }),
         );
