@@ -52,7 +52,7 @@ export async function issueCredential(
       principal = await ports.verify(config, request.token);
     } catch (error) {
       if (!(error instanceof TokenRefused)) throw error;
-      return { answer: refused('token-refused', error.message), issuance: known };
+      return { answer: refused('token-refused', error.refusal), issuance: known };
     }
     known = { principal: principalName(principal) };
     if (principal.expiresAtMs <= ports.now()) return { answer: refused('token-refused', 'the token has expired'), issuance: known };
