@@ -10,7 +10,7 @@ import { readSql } from '../core/statement/sql/read-sql.ts';
 import { FULL_EXPORT_ROWS } from '../core/judging/view.ts';
 import { PostgresCatalogSource } from '../proxy-task/adapters/postgres-catalog-source.ts';
 import { CancelKeys } from '../proxy-task/postgres/cancel-keys.ts';
-import type { Clock } from '../proxy-task/ports.ts';
+import type { ApprovalGate, Clock } from '../proxy-task/ports.ts';
 import { PostgresGateway } from '../proxy-task/postgres/gateway.ts';
 import { listenForPostgres, type PostgresListener } from '../proxy-task/postgres/listener.ts';
 import { OffLoopParser } from '../proxy-task/postgres/off-loop-parser.ts';
@@ -45,6 +45,8 @@ export type MachineOptions = {
   readonly expiryGraceMs?: number | undefined;
   /** How evidence reaches the disk, where not plainly. */
   readonly evidenceFiles?: AppendFiles;
+  /** What sessions ask for approvals, where not the embedded gate itself. */
+  readonly beforeGate?: (gate: ApprovalGate) => ApprovalGate;
 };
 
 export type Machine = {
@@ -134,7 +136,8 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       scramKeys,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       ownCredential: (target) => credentials.issue(target),
-      makeCatalogSource: (source) => new PostgresCatalogSource(source),
+      // Nobody on one machine reads a statement anew, unless something stands before the gate.
+      makeCatalogSource: (source) => new PostgresCatalogSource({ ...source, keepRows: options.beforeGate !== undefined }),
       parseOffLoop: (major, text) => offLoop.parse(major, text),
     });
     undo.push(() => runtimes.close());
@@ -148,7 +151,17 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       ...(postgresCertificate === undefined ? {} : { secureContext: () => postgresCertificate.context() }),
     };
     const gateway = new PostgresGateway({
-      ports: { tokens, targets: configWatch, bundles: configWatch, control, clock, credentials, recorder, gate, verifyIdToken },
+      ports: {
+        tokens,
+        targets: configWatch,
+        bundles: configWatch,
+        control,
+        clock,
+        credentials,
+        recorder,
+        gate: options.beforeGate?.(gate) ?? gate,
+        verifyIdToken,
+      },
       runtimes,
       keys,
       // Another one after a disk that was full.

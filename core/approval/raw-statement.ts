@@ -4,7 +4,6 @@
  */
 import type { PinnedMask } from '../masking/bind.ts';
 import type { Principal } from '../principal.ts';
-import type { CatalogDump } from '../statement/sql/catalog-dump.ts';
 import type { SessionState } from '../statement/sql/session-state.ts';
 import type { BoundParameter } from './digest.ts';
 
@@ -27,7 +26,7 @@ export type RawStatement = {
   readonly pinned: readonly PinnedMask[];
   readonly catalog: {
     readonly version: string;
-    /** Reads the rows of the target's catalog; of another version where it has changed meanwhile. */
-    readonly dump: () => Promise<CatalogDump>;
+    /** The file of this version (`catalog-dump.ts`), as JSON. Rejects where it has been replaced meanwhile. */
+    readonly dump: () => Promise<Uint8Array>;
   };
 };

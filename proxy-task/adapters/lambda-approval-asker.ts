@@ -7,7 +7,6 @@ import { encodeAsk } from '../../core/approval/ask.ts';
 import { GateUnavailable, RequestUnapprovable } from '../../core/approval/gate-errors.ts';
 import type { RawStatement } from '../../core/approval/raw-statement.ts';
 import { catalogKey } from '../../core/approval/staged-catalog.ts';
-import { catalogVersion } from '../../core/statement/sql/catalog-build.ts';
 import type { ApprovalAsker } from '../ports.ts';
 
 export type LambdaAskerOptions = {
@@ -84,11 +83,9 @@ export class LambdaApprovalAsker implements ApprovalAsker {
 
   async #put(key: string, catalog: RawStatement['catalog']): Promise<void> {
     const { s3, stagingBucket } = this.#options;
-    const dump = await catalog.dump();
-    // DDL came between: the session will judge its statement anew, and ask with that catalog.
-    if (catalogVersion(dump.major, dump.rows) !== catalog.version) throw new GateUnavailable('the catalog of the target has just changed');
+    const Body = await catalog.dump();
     try {
-      await s3.send(new PutObjectCommand({ Bucket: stagingBucket, Key: key, Body: JSON.stringify(dump), IfNoneMatch: '*' }));
+      await s3.send(new PutObjectCommand({ Bucket: stagingBucket, Key: key, Body, IfNoneMatch: '*' }));
     } catch (error) {
       // Another task was first: the name is the hash of the content.
       if (error instanceof S3ServiceException && error.$metadata.httpStatusCode === 412) return;

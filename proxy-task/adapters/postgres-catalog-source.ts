@@ -1,7 +1,11 @@
 /** Keeps one snapshot of a target's catalog, read over a connection of the gateway's own and shared by all its sessions. */
+import { once } from 'node:events';
+import { buffer } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { createGzip, gunzip } from 'node:zlib';
 import { SallyportError } from '../../core/errors.ts';
 import { catalogSteps } from '../../core/statement/sql/catalog-build.ts';
-import { dumpCatalog, type CatalogDump } from '../../core/statement/sql/catalog-dump.ts';
+import { CATALOG_DUMP_FORMAT } from '../../core/statement/sql/catalog-dump.ts';
 import type { Catalog } from '../../core/statement/sql/catalog.ts';
 import { CATALOG_FINGERPRINT } from '../../core/statement/sql/catalog-fingerprint.ts';
 import {
@@ -12,6 +16,7 @@ import {
   type Rows,
   type SnapshotRows,
 } from '../../core/statement/sql/catalog-query.ts';
+import { stateQuery } from '../../core/statement/sql/state-query.ts';
 import { POSTGRES_MAJORS, type PostgresMajor } from '../../core/target.ts';
 import type { Clock } from '../ports.ts';
 
@@ -30,6 +35,8 @@ export type CatalogConnection = {
 export type CatalogSourceOptions = {
   readonly connect: () => Promise<CatalogConnection>;
   readonly clock: Pick<Clock, 'now' | 'after'>;
+  /** Whether `dump` is going to be asked: then the rows of a snapshot are kept with it, packed. */
+  readonly keepRows?: boolean;
 };
 
 /** How often DDL from outside the gateway is looked for while sessions live. */
@@ -44,7 +51,14 @@ const ANSWER_MS = 25_000;
 const MAX_READS = 5;
 
 type Snapshot = { readonly catalog: Catalog; readonly fingerprint: string; readonly complete: boolean };
-type Open = { readonly connection: CatalogConnection; readonly major: PostgresMajor };
+type Open = {
+  readonly connection: CatalogConnection;
+  readonly major: PostgresMajor;
+  /** What a session sees as it starts, where rows are kept. */
+  readonly state: string;
+};
+
+const unpacked = promisify(gunzip);
 
 /** See `createCatalogSource`. */
 export class PostgresCatalogSource {
@@ -52,6 +66,7 @@ export class PostgresCatalogSource {
   readonly #listeners = new Set<(catalog: Catalog) => void>();
   #open: Open | undefined;
   #snapshot: Snapshot | undefined;
+  #kept: { readonly version: string; readonly packed: Promise<Buffer> } | undefined;
   #checkedAtMs = Number.NEGATIVE_INFINITY;
   #running: Promise<Catalog> | undefined;
   #next: Promise<Catalog> | undefined;
@@ -113,19 +128,17 @@ export class PostgresCatalogSource {
   }
 
   /**
-   * The rows of the catalog as they are now, over a connection of its own: a snapshot's rows are many times its size and seldom
-   * asked for, so they are not kept. Rejects with CatalogUnavailable.
+   * The file of `catalog-dump.ts` for the snapshot of this version, as JSON. Reading the rows again would not do: sizes and names of
+   * temporary schemas change without a change of meaning. Rejects with CatalogUnavailable.
    */
-  async dump(): Promise<CatalogDump> {
+  async dump(version: string): Promise<Buffer> {
+    if (this.#options.keepRows !== true) throw new CatalogUnavailable('rows of catalogs are not kept here');
+    const kept = this.#kept;
+    if (kept?.version !== version) throw new CatalogUnavailable('the catalog of the target has just changed');
     try {
-      const connection = await this.#options.connect();
-      try {
-        return await dumpCatalog((sql) => this.#inTime(connection.query(sql)));
-      } finally {
-        closeQuietly(connection);
-      }
+      return await unpacked(await kept.packed);
     } catch (cause) {
-      throw new CatalogUnavailable('the catalog of the target could not be dumped', { cause });
+      throw new CatalogUnavailable('the rows of the catalog could not be kept', { cause });
     }
   }
 
@@ -205,11 +218,20 @@ export class PostgresCatalogSource {
       // Deparsed texts are newer than the snapshot when DDL commits meanwhile: only an unchanged catalog is one.
       if ((await this.#fingerprint(open)) !== fingerprint) continue;
       // CATALOG_SECTIONS names every section.
-      const { catalog, complete } = await inSteps(catalogSteps(open.major, rows as SnapshotRows));
+      const read = rows as SnapshotRows;
+      const { catalog, complete } = await inSteps(catalogSteps(open.major, read));
+      if (this.#options.keepRows === true && this.#kept?.version !== catalog.version) this.#keep(open, catalog.version, read);
       const isSame = old !== undefined && old.catalog.version === catalog.version;
       return { catalog: isSame ? old.catalog : catalog, fingerprint, complete };
     }
     throw new Error('the catalog changes faster than it can be read');
+  }
+
+  #keep({ major, state }: Open, version: string, rows: SnapshotRows): void {
+    const packed = packedDump(major, state, rows);
+    // Whoever asks for it hears of a failure.
+    packed.catch(() => undefined);
+    this.#kept = { version, packed };
   }
 
   #adopt(snapshot: Snapshot): void {
@@ -227,13 +249,14 @@ export class PostgresCatalogSource {
       throw error;
     });
     try {
+      const asks = this.#options.keepRows === true ? await this.#inTime(connection.query(stateQuery())) : [];
       for (const sql of CATALOG_SESSION) await this.#inTime(connection.query(sql));
       const [row] = await this.#inTime(connection.query(`SELECT pg_catalog.current_setting('server_version_num')`));
       const number = Math.floor(Number(row?.[0]) / 10_000);
       const major = POSTGRES_MAJORS.find((candidate) => candidate === number);
       if (major === undefined) throw new CatalogUnavailable(`the target runs PostgreSQL ${number}, whose grammar is not carried`);
       if (this.#closed) throw new CatalogUnavailable('the gateway is closing');
-      this.#open = { connection, major };
+      this.#open = { connection, major, state: asks[0]?.[0] ?? '' };
       return this.#open;
     } catch (error) {
       closeQuietly(connection);
@@ -278,6 +301,30 @@ async function inSteps<T>(steps: Generator<undefined, T>): Promise<T> {
     if (step.done === true) return step.value;
     await new Promise((resume) => setImmediate(resume));
   }
+}
+
+/** How many rows become text between two pauses. */
+const ROWS_PER_PIECE = 4_096;
+
+/** The dump as JSON, packed on another thread while sessions go on. */
+async function packedDump(major: PostgresMajor, state: string, rows: SnapshotRows): Promise<Buffer> {
+  const pack = createGzip({ level: 1 });
+  const packed = buffer(pack);
+  const write = async (text: string): Promise<void> => {
+    if (!pack.write(text)) await once(pack, 'drain');
+  };
+  await write(`{"format":${JSON.stringify(CATALOG_DUMP_FORMAT)},"major":${major},"state":${JSON.stringify(state)},"rows":{`);
+  for (const [index, { name }] of CATALOG_SECTIONS.entries()) {
+    await write(`${index === 0 ? '' : ','}${JSON.stringify(name)}:[`);
+    for (let from = 0; from < rows[name].length; from += ROWS_PER_PIECE) {
+      const piece = JSON.stringify(rows[name].slice(from, from + ROWS_PER_PIECE));
+      await write(`${from === 0 ? '' : ','}${piece.slice(1, -1)}`);
+      await new Promise((resume) => setImmediate(resume));
+    }
+    await write(']');
+  }
+  pack.end('}}');
+  return packed;
 }
 
 /** Nothing waits for a connection to close, and one that fails to close is gone as well. */

@@ -390,7 +390,7 @@ export class Hold {
       reasonGiven: settings.reason,
       state,
       pinned: runtime.pinned,
-      catalog: { version: catalog.version, dump: () => runtime.catalogSource.dump() },
+      catalog: { version: catalog.version, dump: () => runtime.catalogSource.dump(catalog.version) },
     };
   }
 }

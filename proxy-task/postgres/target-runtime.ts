@@ -4,7 +4,6 @@ import { detectorsOn } from '../../core/masking/target-detectors.ts';
 import { type PinnedMask, pinnedMasks } from '../../core/masking/bind.ts';
 import type { BoundMasks, MaskRule } from '../../core/masking/rules.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
-import type { CatalogDump } from '../../core/statement/sql/catalog-dump.ts';
 import type { Catalog, Oid } from '../../core/statement/sql/catalog.ts';
 import { materializedLineage } from '../../core/statement/sql/materialized-lineage.ts';
 import { safeFunctionsOf } from '../../core/statement/sql/safe-functions.ts';
@@ -22,8 +21,8 @@ export interface CatalogSource {
   fingerprint(): string;
   /** Resolves with a snapshot that was taken after this call. */
   refresh(): Promise<Catalog>;
-  /** Reads the rows anew that a catalog is built from; of another version where DDL has come meanwhile. */
-  dump(): Promise<CatalogDump>;
+  /** The file of the snapshot of this version, from which others build the same catalog. Rejects where it is not kept. */
+  dump(version: string): Promise<Buffer>;
 }
 
 export class TargetRuntime {

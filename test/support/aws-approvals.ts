@@ -61,7 +61,7 @@ export class HandPoller implements StatePoller {
   }
 
   async poll(): Promise<void> {
-    for (const follow of [...this.#follows]) {
+    for (const follow of Array.from(this.#follows)) {
       const item = await this.#read(follow.table, follow.id);
       const seen = JSON.stringify([item]);
       if (follow.seen === seen || !this.#follows.has(follow)) continue;

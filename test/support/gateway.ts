@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { signInAtDemo } from '../../cli/approver-sign-in.ts';
+import type { ApprovalGate } from '../../core/approval/gate.ts';
 import { approvalNonce } from '../../core/approval/nonce.ts';
 import { startDemoIssuer, type DemoIssuer } from '../../standalone/demo/issuer.ts';
 import type { AppendFiles } from '../../standalone/evidence/append-files.ts';
@@ -25,6 +26,8 @@ export type GatewayConfig = {
   readonly targetTls?: string;
   /** How evidence reaches the disk, where not plainly. */
   readonly evidenceFiles?: AppendFiles;
+  /** What sessions ask for approvals, where not the embedded gate itself. */
+  readonly beforeGate?: (gate: ApprovalGate) => ApprovalGate;
   /** How long a transaction may outlive its token. */
   readonly expiryGraceMs?: number;
 };
@@ -87,6 +90,7 @@ export async function startGateway(postgres: TestPostgres, config: GatewayConfig
     log: (line) => log.push(line),
     expiryGraceMs: config.expiryGraceMs,
     ...(config.evidenceFiles === undefined ? {} : { evidenceFiles: config.evidenceFiles }),
+    ...(config.beforeGate === undefined ? {} : { beforeGate: config.beforeGate }),
   });
   const clients: Client[] = [];
 

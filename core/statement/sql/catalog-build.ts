@@ -50,11 +50,6 @@ export function* catalogSteps(major: PostgresMajor, rows: SnapshotRows): Generat
   return { catalog, complete };
 }
 
-/** The version of the catalog that these rows are: a hash of them. */
-export function catalogVersion(major: PostgresMajor, rows: SnapshotRows): string {
-  return atOnce(version(major, rows));
-}
-
 /** How many rows are hashed between two pauses. */
 const ROWS_PER_STEP = 8_192;
 

@@ -9,7 +9,7 @@ import { SallyportError } from '../../errors.ts';
 
 /** What a new session of the gateway sees of a target. */
 export type CatalogDump = {
-  readonly format: typeof FORMAT;
+  readonly format: typeof CATALOG_DUMP_FORMAT;
   readonly major: PostgresMajor;
   readonly rows: SnapshotRows;
   /** The answer of `stateQuery`. */
@@ -18,7 +18,8 @@ export type CatalogDump = {
 
 export type CatalogAndState = { readonly major: PostgresMajor; readonly catalog: Catalog; readonly state: SessionState };
 
-const FORMAT = 'sallyport-catalog/1';
+/** `format` of every such file. */
+export const CATALOG_DUMP_FORMAT = 'sallyport-catalog/1';
 
 /** The file holds no catalog, or the target gave none. */
 export class CatalogDumpUnreadable extends SallyportError {
@@ -37,7 +38,7 @@ export async function dumpCatalog(query: (sql: string) => Promise<Rows>): Promis
   for (const { name, sql } of CATALOG_SECTIONS) rows[name] = await query(sql);
   await query(END_SNAPSHOT);
   // CATALOG_SECTIONS names every section.
-  return { format: FORMAT, major, rows: rows as SnapshotRows, state };
+  return { format: CATALOG_DUMP_FORMAT, major, rows: rows as SnapshotRows, state };
 }
 
 /** Builds what the analyzer needs. Throws CatalogDumpUnreadable, SnapshotMalformed. */
@@ -58,10 +59,10 @@ export function parseDump(text: string): CatalogDump {
   const fields: Readonly<Record<string, unknown>> = typeof value === 'object' && value !== null ? { ...value } : {};
   const major = POSTGRES_MAJORS.find((candidate) => candidate === fields['major']);
   const { format, rows, state } = fields;
-  if (format !== FORMAT || major === undefined || typeof state !== 'string' || !isRows(rows)) {
+  if (format !== CATALOG_DUMP_FORMAT || major === undefined || typeof state !== 'string' || !isRows(rows)) {
     throw new CatalogDumpUnreadable('the file is no catalog that `sallyport policy catalog` wrote');
   }
-  return { format: FORMAT, major, rows, state };
+  return { format: CATALOG_DUMP_FORMAT, major, rows, state };
 }
 
 function isRows(value: unknown): value is SnapshotRows {
