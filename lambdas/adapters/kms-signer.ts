@@ -30,11 +30,12 @@ export class KmsSigner implements SignerSource {
   }
 
   async #load(): Promise<Signer> {
-    const { PublicKey: der, KeySpec: spec, KeyUsage: usage } = await this.#kms.send(new GetPublicKeyCommand({ KeyId: this.#keyArn }));
-    if (der === undefined || spec !== 'ECC_NIST_P256' || usage !== 'SIGN_VERIFY') {
+    const { PublicKey: der, KeyUsage: usage } = await this.#kms.send(new GetPublicKeyCommand({ KeyId: this.#keyArn }));
+    const key = der === undefined ? undefined : createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
+    // The key itself says its curve: the emulator leaves `KeySpec` out.
+    if (key?.asymmetricKeyDetails?.namedCurve !== 'prime256v1' || usage !== 'SIGN_VERIFY') {
       throw new SigningRefused('the signing key must be ECC_NIST_P256 for SIGN_VERIFY');
     }
-    const key = createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
     return {
       keyId: keyFingerprint(key),
       publicKeyPem: key.export({ type: 'spki', format: 'pem' }).toString(),
