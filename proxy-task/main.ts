@@ -256,7 +256,8 @@ async function start(): Promise<void> {
     scramKeys,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     ownCredential: (target) => credentials.issueForCatalog(target),
-    makeCatalogSource: (source) => new PostgresCatalogSource(source),
+    // `request-approval` reads statements anew against the same rows.
+    makeCatalogSource: (source) => new PostgresCatalogSource({ ...source, keepRows: true }),
     parseOffLoop: (major, text) => offLoop.parse(major, text),
   });
   const lambdaPolicy = new LambdaPolicy(functions);
