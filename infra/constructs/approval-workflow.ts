@@ -30,13 +30,8 @@ export type ApprovalWorkflowProps = {
   readonly close: IFunction;
 };
 
-const TRANSIENT = [
-  'Lambda.ServiceException',
-  'Lambda.AWSLambdaException',
-  'Lambda.SdkClientException',
-  'Lambda.ClientExecutionTimeoutException',
-  'Lambda.TooManyRequestsException',
-];
+/** By this name `notify-approvers` says that people were faster: it may not answer task tokens itself. */
+const DECIDED = 'AlreadyDecided';
 const RETRIES = { interval: Duration.seconds(2), backoffRate: 2, maxAttempts: 6, maxDelay: Duration.seconds(60) } as const;
 /** An approval lives for hours; a workflow that outlives its own time-outs is stuck. */
 const LONGEST_DAYS = 8;
@@ -68,8 +63,11 @@ export class ApprovalWorkflow extends Construct {
     const failed = this.close('CloseFailed', 'failed', props.close);
     const closed = new Succeed(this, 'Closed');
 
-    for (const task of [describe, notify, decided, timedOut, failed]) task.addRetry({ errors: TRANSIENT, ...RETRIES });
+    notify.addRetry({ errors: [DECIDED], maxAttempts: 0 });
+    // Every step can be done again: a table that is throttled, a channel that is down and a function that died are alike.
+    for (const task of [describe, notify, decided, timedOut, failed]) task.addRetry({ errors: [Errors.TASKS_FAILED], ...RETRIES });
     describe.addCatch(failed, { errors: [Errors.ALL], resultPath: JsonPath.DISCARD });
+    notify.addCatch(decided, { errors: [DECIDED], resultPath: JsonPath.DISCARD });
     notify.addCatch(timedOut, { errors: [Errors.TIMEOUT], resultPath: JsonPath.DISCARD });
     notify.addCatch(failed, { errors: [Errors.ALL], resultPath: JsonPath.DISCARD });
     for (const close of [decided, timedOut, failed]) close.next(closed);
