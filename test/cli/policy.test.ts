@@ -1,9 +1,11 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verb } from '../../cli/policy.ts';
 import { UsageError } from '../../cli/verb.ts';
+import { dryRun } from '../../lambdas/evaluate-policy/dry-run.ts';
+import { readConfigDirectory } from '../../standalone/config-directory.ts';
 import { ensureBank } from '../../standalone/demo/bank.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { keptIo, type KeptIo } from '../support/verb-io.ts';
@@ -100,6 +102,23 @@ describe('explain', () => {
     const sql = 'select * from customer_overview where id = 1';
     const live = await run(['explain', '--principal', 'agent-7', '--live', '--json'], sql);
     expect({ ...JSON.parse(live.stdout), id: 'x' }).toEqual(await explain(sql));
+  });
+
+  test('a dry run in AWS says the same, under any published bundle', async () => {
+    const reading = await readConfigDirectory(config, {});
+    if ('errors' in reading) throw new Error('the configuration has findings');
+    const sqls = ['select id, ssn as x from customers where id = 1', 'update accounts set balance = 0 where id = 1', 'selec 1'];
+    const answers = await dryRun(
+      { open: async () => ({ config: reading.config }), catalog: async () => readFileSync(dump, 'utf8') },
+      {
+        version: reading.config.version,
+        target: 'bank',
+        catalog: 'c',
+        principal: 'demo/agent-7',
+        statements: sqls.map((sql) => ({ id: 'x', sql, inTransaction: false })),
+      },
+    );
+    expect(answers).toEqual(await Promise.all(sqls.map((sql) => explain(sql))));
   });
 
   test('each line has its answer, lines that are none included, and the status tells', async () => {
