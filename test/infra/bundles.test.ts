@@ -1,0 +1,124 @@
+/** What is deployed runs by itself: outside the repository, on plain Node. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bundleFunctions, bundleProxy, type Bundles } from '../../infra/bundle.ts';
+import { FUNCTIONS } from '../../infra/names.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** Nothing of the machine that runs the suite. */
+const ENVIRONMENT = { PATH: process.env['PATH'] ?? '' };
+
+function runNode(folder: string, script: string): string {
+  return execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: folder, env: ENVIRONMENT, encoding: 'utf8' });
+}
+
+/** Loads every WebAssembly package that stands beside a bundle. */
+function loadPackages(folder: string): string[] {
+  const packages = join(folder, 'node_modules');
+  const names = existsSync(packages) ? readdirSync(packages).map((name) => (name.startsWith('@') ? `${name}/cedar-wasm` : name)) : [];
+  const script = names.map((name) =>
+    name.startsWith('@')
+      ? `const cedar = await import('${name}/nodejs'); console.log('cedar', typeof cedar.isAuthorized);`
+      : `console.log('${name}', typeof (await (await import('${name}/wasm/libpg-query.js')).default())._wasm_parse_query_raw);`,
+  );
+  return script.length === 0 ? [] : runNode(folder, script.join('\n')).trim().split('\n');
+}
+
+describe('the bundle of a function', () => {
+  let bundles: Bundles;
+  beforeAll(() => {
+    bundles = bundleFunctions(ROOT);
+  });
+  afterAll(() => {
+    bundles.remove();
+  });
+
+  test.each(FUNCTIONS)('%s loads and answers without the repository', (name) => {
+    const folder = bundles.folderOf(name);
+    const answer = runNode(
+      folder,
+      `const { handler } = await import('./handler.js');
+       const said = await Promise.resolve().then(() => handler({})).then((value) => JSON.stringify(value), (error) => error.constructor.name + ': ' + error.message);
+       console.log(said);`,
+    );
+    expect(answer).not.toMatch(/ENOENT|Cannot find|is not defined|ERR_/u);
+    expect(loadPackages(folder).filter((line) => !/^\S+ function$/u.test(line))).toEqual([]);
+  });
+
+  test('a function that needs a setting says which one', () => {
+    const said = runNode(
+      bundles.folderOf('seal'),
+      `const { handler } = await import('./handler.js'); await handler().catch((error) => console.log(error.message));`,
+    );
+    expect(said).toContain('the environment variable SALLYPORT_WRITERS_TABLE is not set');
+  });
+});
+
+describe('the bundle of the proxy', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-proxy-'));
+  beforeAll(() => bundleProxy(ROOT, folder));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('it starts on plain Node and names the settings that it misses', () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['main.js'], {
+      cwd: folder,
+      env: ENVIRONMENT,
+      encoding: 'utf8',
+      timeout: 30_000,
+    });
+    expect(`${stdout}${stderr}`).toContain('SALLYPORT_JOURNAL_TABLE');
+    expect(`${stdout}${stderr}`).not.toMatch(/ENOENT|Cannot find|is not defined/u);
+    expect(status).not.toBe(0);
+  });
+
+  test('it has its parse worker and every grammar beside it', () => {
+    expect(existsSync(join(folder, 'parse-worker.js'))).toBe(true);
+    expect(loadPackages(folder).toSorted()).toEqual([
+      'cedar function',
+      'libpg-query-15 function',
+      'libpg-query-16 function',
+      'libpg-query-17 function',
+      'libpg-query-18 function',
+    ]);
+  });
+});
+
+describe('the Dockerfile', () => {
+  const lines = readFileSync(join(ROOT, 'proxy-task/Dockerfile'), 'utf8').split('\n');
+
+  test('whatever it copies from the repository is there, and is let through by .dockerignore', () => {
+    const ignored = readFileSync(join(ROOT, '.dockerignore'), 'utf8').split('\n');
+    const sources = lines
+      .filter((line) => line.startsWith('COPY ') && !line.includes('--from='))
+      .flatMap((line) => line.split(' ').slice(1, -1));
+    expect(sources.length).toBeGreaterThan(5);
+    for (const source of sources) {
+      expect(existsSync(join(ROOT, source)), source).toBe(true);
+      expect(ignored, source).toContain(`!${source}`);
+    }
+    expect(ignored).toContain('*');
+  });
+
+  test('what it bundles needs no file that it does not copy', () => {
+    const script = `import { buildSync } from 'esbuild';
+      const { metafile } = buildSync({ entryPoints: ['proxy-task/main.ts', 'infra/bundle-proxy.ts'], bundle: true, write: false, platform: 'node', format: 'esm', packages: 'external', metafile: true, outdir: 'x' });
+      console.log(JSON.stringify(Object.keys(metafile.inputs)));`;
+    const inputs: string[] = JSON.parse(
+      execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT, encoding: 'utf8' }),
+    );
+    const copied = lines
+      .filter((line) => line.startsWith('COPY ') && !line.includes('--from='))
+      .flatMap((line) => line.split(' ').slice(1, -1));
+    expect(inputs.filter((input) => !copied.some((source) => input === source || input.startsWith(`${source}/`)))).toEqual([]);
+  });
+
+  test('the image runs as no root, and its base is named by whoever builds it', () => {
+    expect(lines.filter((line) => line.startsWith('USER '))).toEqual(['USER node']);
+    expect(lines.filter((line) => line.startsWith('FROM ')).every((line) => line.includes('${NODE_IMAGE}'))).toBe(true);
+    expect(lines).toContain('ARG NODE_IMAGE');
+  });
+});
