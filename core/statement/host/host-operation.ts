@@ -1,0 +1,45 @@
+/**
+ * What a channel would do on a host, as it is judged, bound by an approval, recorded and shown to people: one shape for commands,
+ * files, repositories and forwards. Two equal operations have equal effects, so that whoever holds one can judge it anew.
+ */
+
+/** Paths are absolute and in the one spelling that the host's own REALPATH gave them: no `.`, `..` or links. */
+export type HostPath = string;
+
+export type HostOperation =
+  | {
+      readonly kind: 'exec';
+      /** The bytes of the request, which are UTF-8 without NUL: anything else is refused before it gets here. */
+      readonly command: string;
+      /** The account on the host that runs it. */
+      readonly account: string;
+      /** Where it starts. */
+      readonly home: HostPath;
+      /** What the host says of paths in the command, as they are written → as they are; one that is missing is not known. */
+      readonly resolved: ReadonlyMap<string, HostPath>;
+    }
+  | { readonly kind: 'shell'; readonly account: string }
+  | {
+      readonly kind: 'file';
+      readonly by: 'sftp' | 'scp' | 'rsync';
+      readonly action: 'read' | 'list' | 'write' | 'rename' | 'remove' | 'makeFolder' | 'removeFolder' | 'setAttributes';
+      /** One, or old and new of a rename. */
+      readonly paths: readonly HostPath[];
+      /** Folders with all that they hold. */
+      readonly recursive: boolean;
+      readonly account: string;
+      readonly home: HostPath;
+    }
+  | { readonly kind: 'gitFetch'; readonly repository: HostPath; readonly account: string }
+  | { readonly kind: 'gitPush'; readonly repository: HostPath; readonly account: string; readonly updates: readonly RefUpdate[] }
+  | { readonly kind: 'forward'; readonly endpoint: string; readonly account: string };
+
+export type RefUpdate = {
+  /** `refs/heads/main` */
+  readonly ref: string;
+  /** Object ids in hex; all zeros where there is none. */
+  readonly from: string;
+  readonly to: string;
+  /** `force` is every change of an existing ref that is not proven to be a fast-forward. */
+  readonly change: 'create' | 'update' | 'force' | 'delete';
+};

@@ -1,0 +1,38 @@
+/**
+ * What speaks inside a channel: sftp, scp, rsync, git, or bytes of a program. A protocol is a machine: bytes and answers in,
+ * actions out; it knows no sockets, promises or timers. Everything it passes on it has understood, or the channel's own
+ * decision covers it.
+ */
+import type { HostOperation } from '../../core/statement/host/host-operation.ts';
+import type { ChannelEvent } from '../../core/evidence/channel-event.ts';
+
+export interface ChannelProtocol {
+  /** What the agent sends on the channel. */
+  fromClient(chunk: Buffer): void;
+  /** What the host sends: its standard output, or its standard error. */
+  fromTarget(chunk: Buffer, stream: 'stdout' | 'stderr'): void;
+  clientEnded(): void;
+  targetEnded(): void;
+  /** The answer to an operation that was asked. */
+  answered(ask: number, answer: ChannelAnswer): void;
+}
+
+export type ChannelAnswer = { readonly kind: 'run' } | { readonly kind: 'refused'; readonly code: string; readonly message: string };
+
+/** What a protocol does with its channel. Bytes are copied by the callee before the call returns, or owned by it from then on. */
+export interface ChannelActions {
+  toTarget(bytes: Buffer): void;
+  /** Standard output goes through the recorder, and through the detectors where `scan` says so. */
+  toClient(bytes: Buffer, options: { readonly scan: boolean }): void;
+  endTarget(): void;
+  /** Judges, and holds for people where policy says so; `answered` is called once, later, with the same number. */
+  ask(ask: number, operation: HostOperation): void;
+  /** What the host itself says a path is; undefined where it cannot say. `resolved` is called once, later. */
+  resolve(path: string, resolved: (real: string | undefined) => void): void;
+  record(event: ChannelEvent): void;
+  /** Stops reading from the client until `resumeClient`: what it sent before waits. */
+  pauseClient(): void;
+  resumeClient(): void;
+  /** Ends the channel: the reason on standard error, exit status 77. For a channel without standard error, the status alone. */
+  refuse(code: string, message: string): void;
+}
