@@ -11,6 +11,7 @@ import { FULL_EXPORT_ROWS } from '../core/judging/view.ts';
 import { PostgresCatalogSource } from '../proxy-task/adapters/postgres-catalog-source.ts';
 import { CancelKeys } from '../proxy-task/postgres/cancel-keys.ts';
 import type { ApprovalGate, Clock } from '../proxy-task/ports.ts';
+import type { SecondOpinion } from '../proxy-task/pipeline/second-opinion.ts';
 import { PostgresGateway } from '../proxy-task/postgres/gateway.ts';
 import { listenForPostgres, type PostgresListener } from '../proxy-task/postgres/listener.ts';
 import { OffLoopParser } from '../proxy-task/postgres/off-loop-parser.ts';
@@ -47,6 +48,8 @@ export type MachineOptions = {
   readonly evidenceFiles?: AppendFiles;
   /** What sessions ask for approvals, where not the embedded gate itself. */
   readonly beforeGate?: (gate: ApprovalGate) => ApprovalGate;
+  /** Who is asked about new sessions besides this process; usually nobody. */
+  readonly secondOpinion?: Pick<SecondOpinion, 'of'>;
 };
 
 export type Machine = {
@@ -160,6 +163,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         credentials,
         recorder,
         gate: options.beforeGate?.(gate) ?? gate,
+        ...(options.secondOpinion === undefined ? {} : { secondOpinion: options.secondOpinion }),
         verifyIdToken,
       },
       runtimes,

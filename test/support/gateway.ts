@@ -8,7 +8,7 @@ import type { ApprovalGate } from '../../core/approval/gate.ts';
 import { approvalNonce } from '../../core/approval/nonce.ts';
 import { startDemoIssuer, type DemoIssuer } from '../../standalone/demo/issuer.ts';
 import type { AppendFiles } from '../../standalone/evidence/append-files.ts';
-import { startMachine, type Machine } from '../../standalone/machine.ts';
+import { startMachine, type Machine, type MachineOptions } from '../../standalone/machine.ts';
 import { readOperatorToken } from '../../standalone/operator-token.ts';
 import type { TestPostgres } from './postgres.ts';
 
@@ -28,6 +28,8 @@ export type GatewayConfig = {
   readonly evidenceFiles?: AppendFiles;
   /** What sessions ask for approvals, where not the embedded gate itself. */
   readonly beforeGate?: (gate: ApprovalGate) => ApprovalGate;
+  /** Who is asked about new sessions besides the gateway itself. */
+  readonly secondOpinion?: MachineOptions['secondOpinion'];
   /** How long a transaction may outlive its token. */
   readonly expiryGraceMs?: number;
 };
@@ -91,6 +93,7 @@ export async function startGateway(postgres: TestPostgres, config: GatewayConfig
     expiryGraceMs: config.expiryGraceMs,
     ...(config.evidenceFiles === undefined ? {} : { evidenceFiles: config.evidenceFiles }),
     ...(config.beforeGate === undefined ? {} : { beforeGate: config.beforeGate }),
+    ...(config.secondOpinion === undefined ? {} : { secondOpinion: config.secondOpinion }),
   });
   const clients: Client[] = [];
 
