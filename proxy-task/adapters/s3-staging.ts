@@ -13,6 +13,7 @@ export function s3Staging({ client, bucket }: { readonly client: S3Client; reado
           Body: bytes,
           ContentLength: bytes.length,
           ContentType: 'application/octet-stream',
+          ChecksumAlgorithm: 'SHA256',
           ChecksumSHA256: createHash('sha256').update(bytes).digest('base64'),
         }),
       );

@@ -145,13 +145,14 @@ export async function passes(clock: ManualClock, ms: number, stepMs = 100): Prom
   }
 }
 
-/** What a sealer makes of a journal and the segments: evidence, under one checkpoint. */
+/** What a sealer makes of a writer's journal and the segments: evidence, under one checkpoint. */
 export function evidenceOf(
   records: readonly { readonly record: JournalRecord }[],
   segments: ReadonlyMap<string, Buffer>,
+  writer = 't1',
 ): Map<string, Buffer> {
   const lines = records.flatMap(({ record }) => (record.kind === 'spine' ? [record.line] : []));
-  return new Map([...sealedPieces(new Map([['t1', lines]]), 3), ...segments]);
+  return new Map([...sealedPieces(new Map([[writer, lines]]), 3), ...segments]);
 }
 
 /** Types of the events of a session, as far as journal and staging have them. */
