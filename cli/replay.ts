@@ -5,8 +5,7 @@ import { isRecord, type FoundEvent } from '../core/evidence/batch.ts';
 import { play, principalOf, type Scene, textField } from '../core/evidence/play.ts';
 import { readRecording } from '../core/evidence/recordings.ts';
 import { dataDirectory } from '../standalone/data-directory.ts';
-import { directorySource } from '../standalone/evidence/directory-source.ts';
-import { evidenceDirectory } from '../standalone/evidence/evidence-directory.ts';
+import { evidenceSource } from './evidence-source.ts';
 import { findRecording } from './recorded-sessions.ts';
 import { resultTable } from './sql-table.ts';
 import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.ts';
@@ -17,7 +16,7 @@ Plays a recorded session: each statement, what was decided and by whom, and the 
 SESSION may be shortened as long as it means one session; \`latest\` is the newest one with statements.
 
   --speed N         keep the time between events, N times as fast; without it there is no waiting
-  --evidence PATH   evidence to read instead of that of the data directory
+  --evidence PATH   evidence to read instead of that of the data directory; also s3://BUCKET/PREFIX
   --data DIR        data directory (SALLYPORT_DATA, else .sallyport)
   --json            one JSON object a line: {"kind":"event",…}, {"kind":"rows",…}
 `;
@@ -37,7 +36,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   if (id === undefined || more.length > 0) throw new UsageError('replay takes one session: sallyport sessions lists them');
   const speed = values.speed === undefined ? undefined : Number(values.speed);
   if (speed !== undefined && !(speed > 0 && Number.isFinite(speed))) throw new UsageError('--speed is a number above 0');
-  const source = directorySource(evidenceDirectory(values.evidence ?? dataDirectory(values.data, io.env)));
+  const { source } = await evidenceSource(values.evidence ?? dataDirectory(values.data, io.env));
   const recording = await findRecording(source, id);
   let beforeUs: number | undefined;
   for await (const scene of play(readRecording(source, recording))) {

@@ -6,15 +6,14 @@ import { parseCheckpoint, trustedKey } from '../core/evidence/checkpoint.ts';
 import { type Finding, findingText } from '../core/evidence/findings.ts';
 import { type Verification, verifyEvidence } from '../core/evidence/verify.ts';
 import { dataDirectory } from '../standalone/data-directory.ts';
-import { directorySource } from '../standalone/evidence/directory-source.ts';
-import { evidenceDirectory } from '../standalone/evidence/evidence-directory.ts';
+import { evidenceSource } from './evidence-source.ts';
 import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.ts';
 
-const USAGE = `Usage: sallyport verify [PATH] [--key FILE|FINGERPRINT]... [--checkpoint FILE] [--json]
+const USAGE = `Usage: sallyport verify [PATH|URI] [--key FILE|FINGERPRINT]... [--checkpoint FILE] [--json]
 
 Reads all of the evidence in PATH and says whether it is intact (nothing was changed) and whether it is complete
-(nothing is missing). PATH is a directory of evidence or the data directory around it. It needs no network, and works
-while the gateway runs.
+(nothing is missing). PATH is a directory of evidence or the data directory around it, which needs no network; or
+s3://BUCKET/PREFIX, which needs AWS credentials that may list and read it. Both work while the gateway runs.
 
   --key FILE|FINGERPRINT   trust only this key; without it the key comes from the evidence itself
   --checkpoint FILE        a checkpoint that you kept: shows evidence that was rewritten or rolled back since
@@ -41,9 +40,9 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   if (positionals.length > 1) throw new UsageError('verify takes one path');
   const pins = values.key.map(readPin);
   const checkpoint = values.checkpoint === undefined ? undefined : readCheckpoint(values.checkpoint);
-  const root = evidenceDirectory(positionals[0] ?? dataDirectory(values.data, io.env));
+  const { name: root, source } = await evidenceSource(positionals[0] ?? dataDirectory(values.data, io.env));
   const progress = progressOn(io);
-  const result = await verifyEvidence(directorySource(root), {
+  const result = await verifyEvidence(source, {
     pinned: pins.flatMap((pin) => (pin.kind === 'fingerprint' ? [pin.value] : [])),
     pinnedPems: pins.flatMap((pin) => (pin.kind === 'pem' ? [pin.value] : [])),
     ...(checkpoint === undefined ? {} : { checkpoint }),
