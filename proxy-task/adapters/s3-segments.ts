@@ -23,7 +23,6 @@ export function s3Segments({ client, bucket }: { readonly client: S3Client; read
             ContentType: 'application/octet-stream',
             // S3 asks for this header beside the checksum wherever an object gets a retention period (PutObject, "Object Lock").
             ChecksumAlgorithm: 'SHA256',
-            ChecksumAlgorithm: 'SHA256',
             ChecksumSHA256: checksum,
             IfNoneMatch: '*',
           }),
