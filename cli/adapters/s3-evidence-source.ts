@@ -153,7 +153,7 @@ function unreadable({ bucket }: BucketPlace, cause: unknown): BucketUnreadable {
   if (name === 'CredentialsProviderError' || name === 'TokenProviderError' || message.includes('credential')) {
     return says('there are no AWS credentials: sign in (aws sso login), or set AWS_PROFILE');
   }
-  if (message.includes('Region is missing')) return says(`the region of ${bucket} is not known: set AWS_REGION`);
+  if (message.startsWith('Region ')) return says(`the region of ${bucket} is not known: set AWS_REGION`);
   if (name === 'ExpiredToken' || name === 'ExpiredTokenException') return says('the AWS credentials have expired: sign in again');
   if (name === 'InvalidAccessKeyId' || name === 'SignatureDoesNotMatch') return says('AWS does not know these credentials: sign in again');
   if (name === 'NoSuchBucket') return says(`there is no bucket ${bucket}`);
