@@ -2,7 +2,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { ByteSource } from './postgres/byte-source.ts';
-import { PROXY_PREFIX_BYTES, proxyBodyBytes } from './proxy-protocol.ts';
+import { PROXY_FIRST_BYTE, PROXY_PREFIX_BYTES, proxyBodyBytes } from './proxy-protocol.ts';
 
 export type HealthOptions = {
   readonly host: string;
@@ -14,8 +14,6 @@ export type HealthOptions = {
 
 export type Health = { readonly port: number; stop(): Promise<void> };
 
-/** First byte of a PROXY header: health checks of a target group that has it carry it too, the container's own do not. */
-const HEADER_BYTE = 0x0d;
 /** A check is one small request. */
 const MAX_CONNECTIONS = 64;
 const PATIENCE_MS = 5_000;
@@ -64,11 +62,14 @@ export async function serveHealth(options: HealthOptions): Promise<Health> {
   };
 }
 
-/** Takes away a PROXY header where there is one; who asks does not matter. */
+/**
+ * Takes away a PROXY header where there is one: health checks of a target group that has it carry it too, the container's own do
+ * not. Who asks does not matter.
+ */
 async function withoutHeader(socket: Socket): Promise<void> {
   const source = new ByteSource(socket, { maxBufferedBytes: MAX_BUFFERED_BYTES });
   try {
-    if ((await source.peekByte()) === HEADER_BYTE) {
+    if ((await source.peekByte()) === PROXY_FIRST_BYTE) {
       const bodyBytes = proxyBodyBytes(await source.exactly(PROXY_PREFIX_BYTES));
       if (bodyBytes === undefined) throw new Error('no PROXY header');
       await source.exactly(bodyBytes);

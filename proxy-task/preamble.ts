@@ -3,7 +3,7 @@ import { BlockList, isIPv6 } from 'node:net';
 import { SallyportError } from '../core/errors.ts';
 import { ConnectionLost, type ByteSource } from './postgres/byte-source.ts';
 import { isLoopback } from './postgres/startup.ts';
-import { decodeProxyHeader, PROXY_PREFIX_BYTES, proxyBodyBytes } from './proxy-protocol.ts';
+import { decodeProxyHeader, PROXY_FIRST_BYTE, PROXY_PREFIX_BYTES, proxyBodyBytes } from './proxy-protocol.ts';
 
 /** A range of addresses is written in a way that is not understood. */
 export class RangeInvalid extends SallyportError {
@@ -32,6 +32,8 @@ export function loadBalancerRanges(cidrs: readonly string[]): BlockList {
 export function readProxyPreamble(ranges: BlockList): (source: ByteSource, peer: string) => Promise<string> {
   return async (source, peer) => {
     if (!isWithin(ranges, peer)) throw new ConnectionLost('a connection that does not come from the load balancer');
+    // A client that speaks first says less than a header has, and waits for an answer.
+    if ((await source.peekByte()) !== PROXY_FIRST_BYTE) throw new ConnectionLost('no header of the load balancer');
     const prefix = await source.exactly(PROXY_PREFIX_BYTES);
     const bodyBytes = proxyBodyBytes(prefix);
     if (bodyBytes === undefined) throw new ConnectionLost('no header of the load balancer');

@@ -8,7 +8,9 @@ export type ProxyHeader =
   /** The load balancer's own connection. */
   { readonly kind: 'local' } | { readonly kind: 'proxied'; readonly address: string; readonly port: number };
 
-/** What every header begins with. */
+/** What every header begins with: no other protocol that is spoken here does. */
+export const PROXY_FIRST_BYTE = 0x0d;
+/** Signature, command, transport and length. */
 export const PROXY_PREFIX_BYTES = 16;
 
 const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
