@@ -27,7 +27,8 @@ export type PostgresTarget = {
 };
 
 export type UpstreamTls =
-  | { readonly mode: 'verify-full'; readonly caFile?: string; readonly serverName?: string }
+  /** `ca`: the authorities in PEM themselves, where no file holds them; RDS has its own. */
+  | { readonly mode: 'verify-full'; readonly caFile?: string; readonly ca?: string; readonly serverName?: string }
   /** Only accepted for loopback targets and Unix sockets. */
   | { readonly mode: 'disable' };
 

@@ -8,7 +8,11 @@ import { readYaml } from './yaml-file.ts';
 /** Findings about a configuration that has been read without errors; none when it can be published. */
 export function unfitForAws(files: Readonly<Record<string, string>>, { targets }: Pick<Config, 'targets'>): readonly ConfigError[] {
   const yaml = readYaml(MAIN_FILE, (files[MAIN_FILE] ?? '').replaceAll('\r\n', '\n'), () => [], {});
-  targets.forEach(({ credential, assume, host }, i) => {
+  targets.forEach(({ credential, assume, host, tls }, i) => {
+    if (tls.mode === 'verify-full' && tls.caFile !== undefined && !tls.caFile.startsWith('/')) {
+      const path = ['targets', i, 'tls', 'caFile'];
+      yaml.refuse(path, 'a bundle carries no such file', 'put the certificates into `ca`, or name a file of the image by its whole path');
+    }
     const refuse = (message: string, fix: string): void => yaml.refuse(['targets', i, 'credential'], message, fix);
     if (credential.kind === 'env' || credential.kind === 'file') {
       refuse(`${credential.kind}: names something of one machine, which no task in AWS has`, 'use secretsManager:ARN or rdsIam');

@@ -164,9 +164,11 @@ function readTarget(raw: TargetFile, limits: TargetLimits, recordRows: 'rows' | 
       'use verify-full; disable is for loopback hosts and Unix sockets',
     );
   }
-  if (raw.tls?.mode === 'disable' && (raw.tls.caFile !== undefined || raw.tls.serverName !== undefined)) {
-    refuse([...path, 'tls'], 'caFile and serverName have no meaning without TLS', 'remove them, or use verify-full');
+  const { caFile, ca, serverName } = raw.tls ?? {};
+  if (raw.tls?.mode === 'disable' && (caFile !== undefined || ca !== undefined || serverName !== undefined)) {
+    refuse([...path, 'tls'], 'caFile, ca and serverName have no meaning without TLS', 'remove them, or use verify-full');
   }
+  if (caFile !== undefined && ca !== undefined) refuse([...path, 'tls', 'ca'], 'both caFile and ca are given', 'keep one of them');
   const credential = readCredential(raw.credential);
   if (credential === undefined) {
     // The value itself is not repeated: it may be the password that someone wrote down by mistake.

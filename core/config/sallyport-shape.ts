@@ -48,7 +48,7 @@ export type TargetFile = {
   readonly port?: number;
   readonly database?: string;
   readonly user: string;
-  readonly tls?: { readonly mode: 'verify-full' | 'disable'; readonly caFile?: string; readonly serverName?: string };
+  readonly tls?: { readonly mode: 'verify-full' | 'disable'; readonly caFile?: string; readonly ca?: string; readonly serverName?: string };
   readonly credential: string;
   readonly assume?: AssumeRole;
   readonly limits?: LimitsFile;

@@ -28,8 +28,9 @@ export async function underVersion<A>(
   try {
     principal = await ports.verify(config, question.token);
   } catch (error) {
-    if (error instanceof TokenRefused) return { kind: 'token-refused', reason: error.refusal };
-    throw error;
+    // An issuer that does not answer says nothing about the token: whoever asks may ask again.
+    if (!(error instanceof TokenRefused) || error.refusal === 'keys-unavailable') throw error;
+    return { kind: 'token-refused', reason: error.refusal };
   }
   if (principal.expiresAtMs <= ports.now()) return { kind: 'token-refused', reason: 'expired' };
   return answer(bundle, principal);

@@ -51,7 +51,8 @@ export async function issueCredential(
     try {
       principal = await ports.verify(config, request.token);
     } catch (error) {
-      if (!(error instanceof TokenRefused)) throw error;
+      // An issuer that does not answer says nothing about the token: whoever asks may ask again.
+      if (!(error instanceof TokenRefused) || error.refusal === 'keys-unavailable') throw error;
       return { answer: refused('token-refused', error.refusal), issuance: known };
     }
     known = { principal: principalName(principal) };

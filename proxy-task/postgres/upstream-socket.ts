@@ -121,7 +121,7 @@ function openPlain(target: Address, readBuffer: Buffer | undefined): Plain {
 }
 
 async function encrypt(raw: Socket, target: Address, tls: PostgresTarget['tls'] & { mode: 'verify-full' }): Promise<UpstreamSocket> {
-  const ca = tls.caFile === undefined ? undefined : await readCa(tls.caFile);
+  const ca = tls.caFile === undefined ? tls.ca : await readCa(tls.caFile);
   const plain = new ByteSource(raw, { maxBufferedBytes: MAX_BUFFERED_BYTES });
   raw.write(encodeSslRequest());
   const answer = (await plain.exactly(1))[0];

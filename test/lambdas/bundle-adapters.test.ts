@@ -88,7 +88,7 @@ describe('the object of a bundle', () => {
 
 describe('the key for bundles', () => {
   test('signs messages, not digests that somebody made up', async () => {
-    kms.on(SignCommand).resolves({ Signature: Buffer.from('s') as never }); // The SDK's own class of bytes.
+    kms.on(SignCommand).resolves({ Signature: Buffer.from('s') });
     await kmsBundleSigner('key')('text');
     expect(kms.commandCalls(SignCommand)[0]?.args[0].input).toMatchObject({ MessageType: 'RAW', SigningAlgorithm: 'ECDSA_SHA_256' });
   });
@@ -160,7 +160,7 @@ describe('the secret of a target', () => {
   );
 
   test('that is binary is unavailable', async () => {
-    secrets.on(GetSecretValueCommand).resolves({ VersionId: 'v', SecretBinary: Buffer.from('x') as never }); // The SDK's own class of bytes.
+    secrets.on(GetSecretValueCommand).resolves({ VersionId: 'v', SecretBinary: Buffer.from('x') });
     await expect(secretsTargetSecret()('arn:x', 'eu-central-1', keys)).rejects.toMatchObject({ code: 'credential-unavailable' });
   });
 });

@@ -108,6 +108,12 @@ describe('publishing', () => {
       '',
       /none is named/,
     ],
+    [
+      'a file of authorities that no bundle carries',
+      'user: sallyport_agent',
+      'user: sallyport_agent\n    tls: { mode: verify-full, caFile: rds.pem }',
+      /no such file/,
+    ],
     ['a database whose region is not said', 'bank.abc123.eu-central-1.rds.amazonaws.com', 'db.bank.example', /region/],
   ];
   test.each(unfit)('refuses %s', async (name, from, to, says) => {

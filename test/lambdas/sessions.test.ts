@@ -5,6 +5,7 @@ import type { Config } from '../../core/config/config.ts';
 import { readPublished } from '../../core/config/published-bundle.ts';
 import { CredentialUnavailable } from '../../core/credential/credential-unavailable.ts';
 import type { RoleSession } from '../../core/credential/role-session.ts';
+import { TokenRefused } from '../../core/identity/token-refused.ts';
 import type { PostgresTarget } from '../../core/target.ts';
 import { evaluatePolicy } from '../../lambdas/evaluate-policy/evaluate-policy.ts';
 import { verifierPerConfig } from '../../lambdas/evaluate-policy/verifier-per-config.ts';
@@ -64,6 +65,12 @@ describe.each([
     expect(answer).toMatchObject({
       principal: { issuer: 'demo', agent: 'agent-7', owner: 'owen@bank.example', groups: ['demo/analysts'] },
     });
+  });
+
+  test('fails where the issuer gives no keys: that says nothing about the token', async () => {
+    const unreachable = async () => Promise.reject(new TokenRefused('keys-unavailable'));
+    const asked = decide({ inForce, verify: unreachable, now: Date.now }, { token: 't', target: 'bank', version: config.version });
+    await expect(asked).rejects.toMatchObject({ refusal: 'keys-unavailable' });
   });
 
   test('fails where nothing trustworthy is in force', async () => {
@@ -163,6 +170,11 @@ describe('issue-credential', () => {
   test.each(['demo/agent-7', 'owen@bank.example'])('refuses an agent that is locked as %s', async (subject) => {
     const locks = async () => ({ locks: [{ subject, by: 'ops', reason: 'incident 7', lockedAtMs: 1 }] });
     expect((await issue(await request(), { locks })).answer).toMatchObject({ kind: 'refused', code: 'locked' });
+    expect(asked).toEqual([]);
+  });
+
+  test('issues nothing where the issuer gives no keys', async () => {
+    await expect(issue(await request(), { verify: () => Promise.reject(new TokenRefused('keys-unavailable')) })).rejects.toThrow();
     expect(asked).toEqual([]);
   });
 

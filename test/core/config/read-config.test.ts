@@ -17,6 +17,7 @@ targets:
     user: agent
     credential: env:PASSWORD
 `;
+const PEM = '-----BEGIN CERTIFICATE-----\\nMII=\\n-----END CERTIFICATE-----\\n';
 const POLICY = '@id("connect") permit (principal, action == Action::"connect", resource == Target::"bank");';
 
 function read(files: Record<string, string>, environment: Record<string, string> = {}): ReturnType<typeof readConfig> {
@@ -161,6 +162,41 @@ describe('findings name file, line, column and fix', () => {
       'a target twice',
       { 'sallyport.yaml': `${MAIN}  - { name: bank, host: b.example, user: x, credential: rdsIam }\n` },
       /^sallyport\.yaml:11:13: `bank` is there twice/,
+    ],
+    [
+      'authorities twice',
+      main('    user: agent', `    user: agent\n    tls: { mode: verify-full, caFile: a, ca: "${PEM}" }`),
+      /both caFile and ca are given/,
+    ],
+    [
+      'a private key among the authorities',
+      main('    user: agent', '    user: agent\n    tls: { mode: verify-full, ca: "-----BEGIN PRIVATE KEY-----" }'),
+      /`targets\.0\.tls\.ca`.*nothing else/,
+    ],
+    [
+      'a role for a credential of one machine',
+      main('    credential: env:PASSWORD', `    credential: env:PASSWORD\n    assume: { role: 'arn:aws:iam::111122223333:role/x' }`),
+      /a role is assumed for secretsManager and rdsIam only/,
+    ],
+    [
+      'a role that is none',
+      main('    credential: env:PASSWORD', `    credential: rdsIam\n    assume: { role: 'arn:aws:iam::111122223333:user/x' }`),
+      /`targets\.0\.assume\.role`.*arn:aws:iam/,
+    ],
+    [
+      'a short name that AWS does not take',
+      { 'sallyport.yaml': `${MAIN}agents: [{ name: corp/a, shortName: 'a b' }]\n` },
+      /`agents\.0\.shortName`/,
+    ],
+    [
+      'a short name that looks like one of ours',
+      { 'sallyport.yaml': `${MAIN}agents: [{ name: corp/a, shortName: sp-1 }]\n` },
+      /`agents\.0\.shortName`/,
+    ],
+    [
+      'a short name twice',
+      { 'sallyport.yaml': `${MAIN}agents: [{ name: corp/a }, { name: corp/b, shortName: ab }, { name: corp/c, shortName: ab }]\n` },
+      /`ab` is there twice/,
     ],
     [
       'an agent of no issuer',

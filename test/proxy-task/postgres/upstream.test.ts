@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { UpstreamTls } from '../../../core/target.ts';
@@ -53,6 +54,7 @@ afterAll(async () => {
 });
 
 const PLAIN: UpstreamTls = { mode: 'disable' };
+const inlineCa = (): UpstreamTls => ({ mode: 'verify-full', ca: readFileSync(authority.caFile, 'utf8'), serverName: 'localhost' });
 const verifyFull = (serverName = 'localhost'): UpstreamTls => ({ mode: 'verify-full', caFile: authority.caFile, serverName });
 
 function login(
@@ -151,6 +153,12 @@ describe('logging in', () => {
   test.each(['by_md5', 'by_trust'])('%s', async (user) => {
     const upstream = await openUpstream(login(user));
     expect(await ask(upstream, 'select current_user')).toBe(user);
+    leave(upstream);
+  });
+
+  test('the authority may stand in the configuration itself', async () => {
+    const upstream = await openUpstream(login('by_cleartext', { tls: inlineCa() }));
+    expect(await ask(upstream, 'select current_user')).toBe('by_cleartext');
     leave(upstream);
   });
 
