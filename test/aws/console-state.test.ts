@@ -6,10 +6,11 @@ import {
   PutItemCommand,
   QueryCommand,
   ScanCommand,
-  DeleteItemCommand,
 } from '@aws-sdk/client-dynamodb';
 import { mockClient } from 'aws-sdk-client-mock';
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { TokenRefused } from '../../core/identity/token-refused.ts';
+import type { Principal } from '../../core/principal.ts';
 import { LEASE_MS, LOCKS_ITEM, mailItem, writerItem, type LiveSessionItem, type WriterItem } from '../../core/state/control.ts';
 import { readMail } from '../../core/state/control-items.ts';
 import { decodeStored, encodeStored } from '../../core/state/stored-item.ts';
@@ -17,10 +18,12 @@ import { DynamoLiveSessions } from '../../lambdas/adapters/dynamo-live-sessions.
 import { DynamoLockDirectory } from '../../lambdas/adapters/dynamo-lock-directory.ts';
 import { DynamoMailbox } from '../../lambdas/adapters/dynamo-mailbox.ts';
 import { DynamoSignInStore } from '../../lambdas/adapters/dynamo-sign-in-store.ts';
-import { sessionDirectory } from '../../lambdas/console/console.ts';
+import { sessionDirectory, sessionRenewal } from '../../lambdas/console/console.ts';
+import { dynamoLiveSessions } from '../../proxy-task/adapters/dynamo-live-sessions.ts';
 import { lockDirectoryContract } from '../contract/lock-directory.ts';
 import { sessionDirectoryContract, type OpenedSession } from '../contract/session-directory.ts';
 import { signInStoreContract } from '../contract/sign-in-store.ts';
+import { startControl, type TestControl } from '../support/followed-control.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { resetMoto, useMoto } from './support/moto.ts';
 import { makeInstance, type InstanceEnvironment } from './support/tables.ts';
@@ -37,6 +40,13 @@ beforeEach(async () => {
   clock = new ManualClock(START_MS);
 });
 
+/** Polls that go on, and sessions that are being taken off the list. */
+const running: TestControl[] = [];
+const ended: Promise<void>[] = [];
+afterEach(() => {
+  for (const task of running.splice(0)) task.stop();
+});
+
 const table = (name: string): string => environment[`SALLYPORT_${name}_TABLE`] ?? '';
 const put = (name: string, id: string, value: unknown, v = 1): Promise<unknown> =>
   dynamo.send(new PutItemCommand({ TableName: table(name), Item: { ...encodeStored(id, v, value) } }));
@@ -51,42 +61,55 @@ const WRITER: WriterItem = {
   image: 'sha256:x',
 };
 
-/** Tasks, each with its half of the sessions, that read their mail when they are told to. */
-function fleet() {
+const SESSION: LiveSessionItem = {
+  session: 's_1',
+  writer: 't1-a',
+  principal: 'corp/agent-7',
+  target: 'bank',
+  source: '10.0.0.1',
+  openedAtMs: 1,
+  day: '2026-11-20',
+};
+
+/** Two tasks with the proxy's own control over them, and the sessions that they hold. */
+async function fleet() {
+  const registry = dynamoLiveSessions({ client: dynamo, table: table('SESSIONS') });
+  const tables = { control: table('CONTROL'), cancels: table('CANCELS'), decisions: table('DECISIONS'), claims: table('CLAIMS') };
+  const counter = { add: () => Promise.reject(new Error('nothing is spent here')) };
+  const tasks: readonly TestControl[] = await Promise.all(
+    // A clock of its own each: a poll that is under way in one must not keep the other's from coming.
+    ['t1-a', 't2-a'].map((writer, slot) =>
+      startControl({ client: dynamo, tables, clock: new ManualClock(START_MS), counter, writer, slot }),
+    ),
+  );
+  running.push(...tasks);
+  for (const writer of ['t1-a', 't2-a']) await put('WRITERS', writerItem(writer), { ...WRITER, writer });
   const told = new Map<string, string[]>();
-  const homes = new Map<string, string>();
-  const close = async (session: string): Promise<void> => {
-    const writer = homes.get(session) ?? '';
-    await dynamo.send(new DeleteItemCommand({ TableName: table('SESSIONS'), Key: { writer: { S: writer }, session: { S: session } } }));
-  };
+  const closing = new Map<string, () => Promise<void>>();
   return {
-    close,
     told: (id: string): readonly string[] => told.get(id) ?? [],
-    open: async ({ id, principal, human, owner }: OpenedSession): Promise<void> => {
-      const writer = `t${(homes.size % 2) + 1}-a`;
-      homes.set(id, writer);
-      await put('WRITERS', writerItem(writer), { ...WRITER, writer });
-      const session: LiveSessionItem = {
-        session: id,
-        writer,
-        principal,
-        ...(human === undefined ? {} : { human }),
-        ...(owner === undefined ? {} : { owner }),
-        target: 'bank',
-        source: '10.0.0.1',
-        openedAtMs: clock.now(),
-        day: '2026-11-20',
-      };
-      await putSession(session);
+    close: async (id: string): Promise<void> => closing.get(id)?.(),
+    open: async ({ id, principal: name, human, owner }: OpenedSession): Promise<void> => {
+      const at = closing.size % tasks.length;
+      const writer = `t${at + 1}-a`;
+      const [issuer = '', agent = ''] = name.split('/');
+      const people = { ...(human === undefined ? {} : { human }), ...(owner === undefined ? {} : { owner }) };
+      await registry.put({ ...SESSION, session: id, writer, principal: name, ...people, openedAtMs: clock.now() });
+      const heard: string[] = [];
+      told.set(id, heard);
+      const principal = { issuer, agent, ...people, groups: [], expiresAtMs: Infinity };
+      const watch = tasks[at]?.control.watch({ id, principal }, (by, reason) => {
+        heard.push(`${by}: ${reason}`);
+        ended.push(registry.remove(writer, id));
+      });
+      closing.set(id, async () => {
+        watch?.stop();
+        await registry.remove(writer, id);
+      });
     },
     settle: async (): Promise<void> => {
-      for (const writer of new Set(homes.values())) {
-        for (const entry of (await mailOf(writer)).filter(({ kind }) => kind === 'end')) {
-          if (entry.kind !== 'end' || told.has(entry.session)) continue;
-          told.set(entry.session, [`${entry.by}: ${entry.reason}`]);
-          await close(entry.session);
-        }
-      }
+      for (const task of tasks) await task.polled();
+      await Promise.all(ended);
     },
   };
 }
@@ -111,15 +134,6 @@ const live = (client = dynamo): DynamoLiveSessions =>
 const mailbox = (client = dynamo): DynamoMailbox => new DynamoMailbox(client, table('CONTROL'), clock);
 const locks = (client = dynamo): DynamoLockDirectory =>
   new DynamoLockDirectory({ dynamo: client, table: table('CONTROL'), live: live(), clock });
-const SESSION: LiveSessionItem = {
-  session: 's_1',
-  writer: 't1-a',
-  principal: 'corp/agent-7',
-  target: 'bank',
-  source: '10.0.0.1',
-  openedAtMs: 1,
-  day: '2026-11-20',
-};
 
 signInStoreContract('a table', async () => ({
   store: new DynamoSignInStore(dynamo, table('SIGNIN'), clock),
@@ -129,12 +143,52 @@ signInStoreContract('a table', async () => ({
 
 let made = 0;
 sessionDirectoryContract('tables', async () => {
-  const { open, close, settle, told } = fleet();
+  const { open, close, settle, told } = await fleet();
   const newId = (): string => `m${(made += 1)}`;
   return { directory: sessionDirectory({ live: live(), mailbox: mailbox(), clock, newId }), open, close, settle, told };
 });
 
-lockDirectoryContract('a table', async () => ({ locks: locks(), another: () => locks(), open: fleet().open, clock }));
+lockDirectoryContract('a table', async () => ({ locks: locks(), another: () => locks(), open: (await fleet()).open, clock }));
+
+describe('what the console asks for', () => {
+  test('a lock ends the sessions of the agent and of its human on their tasks, and of nobody else', async () => {
+    const { open, settle, told } = await fleet();
+    await open({ id: 's_1', principal: 'corp/agent-7' });
+    await open({ id: 's_2', principal: 'corp/agent-8', human: 'alice@bank.example' });
+    await open({ id: 's_3', principal: 'corp/agent-9', human: 'carl@bank.example' });
+    await locks().lock('corp/agent-7', 'olga', 'strange');
+    await locks().lock('alice@bank.example', 'olga', 'left');
+    await settle();
+    expect([told('s_1'), told('s_2'), told('s_3')]).toEqual([['olga: strange'], ['olga: left'], []]);
+    expect((await live().list(10)).sessions.map(({ session }) => session)).toEqual(['s_3']);
+  });
+
+  test('a renewal reaches the session once it is verified again, and a token that the console took is not enough', async () => {
+    const principal: Principal = { issuer: 'corp', agent: 'agent-7', groups: [], expiresAtMs: START_MS + 900_000 };
+    let believed = false;
+    const tokens = { verify: () => (believed ? Promise.resolve(principal) : Promise.reject(new TokenRefused('signature'))) };
+    const { open } = await fleet();
+    await open({ id: 's_1', principal: 'corp/agent-7' });
+    const tables = { control: table('CONTROL'), cancels: table('CANCELS'), decisions: table('DECISIONS'), claims: table('CLAIMS') };
+    const counter = { add: () => Promise.reject(new Error('nothing is spent here')) };
+    const task = await startControl({ client: dynamo, tables, clock: new ManualClock(START_MS), counter, writer: 't1-a', tokens });
+    running.push(task);
+    const renewal = sessionRenewal({
+      live: live(),
+      mailbox: mailbox(),
+      clock,
+      newId: () => `r${(made += 1)}`,
+      tokens: { verify: async () => principal },
+    });
+    expect(await renewal.renew('s_1', 'forged')).toEqual({ expiresAtMs: START_MS + 900_000 });
+    await task.polled();
+    expect(task.renewals).toEqual([]);
+    believed = true;
+    expect(await renewal.renew('s_1', 'real')).toEqual({ expiresAtMs: START_MS + 900_000 });
+    await task.polled();
+    expect(task.renewals).toEqual([['s_1', principal]]);
+  });
+});
 
 describe('live sessions', () => {
   test.each<[string, Partial<WriterItem>]>([
