@@ -31,12 +31,8 @@ export class LambdaCredentials implements CredentialIssuer {
     try {
       value = await this.#invoke(request);
     } catch (cause) {
-      throw new CredentialUnavailable(
-        `target "${name}": issue-credential gives no answer (${cause instanceof Error ? cause.name : 'unknown'})`,
-        {
-          cause,
-        },
-      );
+      const why = cause instanceof Error ? cause.name : 'unknown';
+      throw new CredentialUnavailable(`target "${name}": issue-credential gives no answer (${why})`, { cause, retry: true });
     }
     const fields: Readonly<Record<string, unknown>> = typeof value === 'object' && value !== null ? { ...value } : {};
     const { kind, id, password, expiresAtMs, code, reason } = fields;

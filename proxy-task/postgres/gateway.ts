@@ -1,6 +1,7 @@
 /** From a client that has introduced itself to a session: admitted, logged in upstream, recorded as opened, ready. */
 import { principalName, type Principal } from '../../core/principal.ts';
 import type { VerifyIdToken } from '../../core/approval/votes.ts';
+import { CredentialUnavailable } from '../../core/credential/credential-unavailable.ts';
 import type { SessionState } from '../../core/statement/sql/session-state.ts';
 
 import { StatementJudge, type JudgeOptions } from '../../core/judging/authorize.ts';
@@ -287,6 +288,7 @@ export class PostgresGateway {
   #refusalOf(error: unknown, target: string): Refusal {
     if (error instanceof UpstreamUnavailable) return upstreamRefusal(target, error);
     if (error instanceof Error && 'code' in error && error.code === 'ZG030') return recorderFailed('no');
+    if (error instanceof CredentialUnavailable && error.retry) return reconnect(`no credential for target "${target}" can be had now`);
     if (error instanceof TargetClosed) return closedTarget(target);
     if (error instanceof StateUnavailable) return reconnect('the gateway cannot read its state');
     return targetUnavailable(target, 'misconfigured');

@@ -14,6 +14,12 @@ Object.assign(process.env, ENVIRONMENT);
 const lambda = mockClient(LambdaClient);
 const answer = (value: unknown): { Payload: never } => ({ Payload: Buffer.from(JSON.stringify(value)) as never }); // The SDK's own class of bytes.
 
+/** The first event that a function got. */
+function sent(): unknown {
+  const payload = lambda.commandCalls(InvokeCommand)[0]?.args[0].input.Payload;
+  return payload instanceof Uint8Array ? JSON.parse(Buffer.from(payload).toString()) : payload;
+}
+
 beforeEach(() => lambda.reset());
 afterEach(() => lambda.reset());
 
@@ -35,9 +41,8 @@ describe('evaluate-policy and lookup-masking', () => {
   test('are asked with token, target and version', async () => {
     lambda.on(InvokeCommand).resolves(answer(DECIDED));
     expect(await policy().connect('the-token', 'bank', 'b-0000000000000001')).toEqual(DECIDED);
-    const { FunctionName, Payload } = lambda.commandCalls(InvokeCommand)[0]?.args[0].input ?? {};
-    expect(FunctionName).toBe('fn-evaluate');
-    expect(JSON.parse(Buffer.from(Payload ?? '').toString())).toEqual({
+    expect(lambda.commandCalls(InvokeCommand)[0]?.args[0].input.FunctionName).toBe('fn-evaluate');
+    expect(sent()).toEqual({
       kind: 'connect',
       token: 'the-token',
       target: 'bank',
@@ -71,8 +76,7 @@ describe('issue-credential', () => {
   test('is asked with the agent’s own token, and gives what a login needs', async () => {
     lambda.on(InvokeCommand).resolves(answer(ISSUED));
     expect(await issue()).toEqual({ id: 'rdsIam:ASIA', password: 'p' });
-    const payload = lambda.commandCalls(InvokeCommand)[0]?.args[0].input.Payload;
-    expect(JSON.parse(Buffer.from(payload ?? '').toString())).toEqual({
+    expect(sent()).toEqual({
       purpose: 'session',
       target: 'bank',
       session: 's_1',
@@ -83,8 +87,7 @@ describe('issue-credential', () => {
   test('is asked for the catalog without any token', async () => {
     lambda.on(InvokeCommand).resolves(answer(ISSUED));
     await credentials().issueForCatalog(awsTarget());
-    const payload = lambda.commandCalls(InvokeCommand)[0]?.args[0].input.Payload;
-    expect(JSON.parse(Buffer.from(payload ?? '').toString())).toEqual({ purpose: 'catalog', target: 'bank' });
+    expect(sent()).toEqual({ purpose: 'catalog', target: 'bank' });
   });
 
   const failures: readonly (readonly [name: string, prepare: () => unknown])[] = [
@@ -98,6 +101,16 @@ describe('issue-credential', () => {
   test.each(failures)('%s gives no credential', async (_, prepare) => {
     prepare();
     await expect(issue()).rejects.toMatchObject({ code: 'credential-unavailable', message: expect.stringContaining('target "bank"') });
+  });
+
+  test.each([
+    ['throttled', throttled],
+    ['too slow', slow],
+  ])('%s may give one in a moment', async (_, failure) => {
+    lambda.on(InvokeCommand).rejects(failure);
+    await expect(issue()).rejects.toMatchObject({ retry: true });
+    lambda.on(InvokeCommand).resolves(answer({ kind: 'refused', code: 'not-permitted', reason: 'no' }));
+    await expect(issue()).rejects.toMatchObject({ retry: false });
   });
 
   test('gives none that has expired on the way', async () => {
