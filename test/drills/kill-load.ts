@@ -16,7 +16,8 @@ export type Load = {
   until(port: number, password: string, onStep: () => void): Promise<number>;
 };
 
-export function startLoad(clients: number, random: () => number): Load {
+/** `ca`: speaks TLS, and believes this authority alone. */
+export function startLoad(clients: number, random: () => number, ca?: string): Load {
   const acknowledged = new Set<number>();
   let lastMark = 0;
   let steps = 0;
@@ -78,7 +79,15 @@ export function startLoad(clients: number, random: () => number): Load {
         return answer;
       };
       const runClient = async (): Promise<void> => {
-        const client = new pg.Client({ host: '127.0.0.1', port, database: 'db', user: 'load', password, application_name: LOAD });
+        const client = new pg.Client({
+          host: '127.0.0.1',
+          port,
+          database: 'db',
+          user: 'load',
+          password,
+          application_name: LOAD,
+          ...(ca === undefined ? {} : { ssl: { ca } }),
+        });
         client.on('error', () => undefined);
         try {
           await client.connect();
