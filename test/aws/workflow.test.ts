@@ -84,14 +84,33 @@ describe('the approval workflow', () => {
 
   test('closes as failed, and expires nothing, when people could not be told', async () => {
     const causes: string[] = [];
+    let attempts = 0;
+    const { execution, clock } = start({
+      notify: () => {
+        attempts += 1;
+        throw new StateFailure('NoticeFailed', 'no');
+      },
+      close: (cause) => causes.push(cause),
+    });
+    for (const seconds of [2, 4, 8, 16, 32, 60]) {
+      await settle();
+      expect(causes).toEqual([]);
+      clock.advance(seconds * 1000);
+    }
+    await execution.ended;
+    expect([execution.status, attempts, causes]).toEqual(['SUCCEEDED', 7, ['failed']]);
+  });
+
+  test('closes as decided, at once, when people were faster than it', async () => {
+    const causes: string[] = [];
     const { execution } = start({
       notify: () => {
-        throw new StateFailure('ChannelFailed', 'no');
+        throw new StateFailure('AlreadyDecided', 'the approval is approved');
       },
       close: (cause) => causes.push(cause),
     });
     await execution.ended;
-    expect([execution.status, causes]).toEqual(['SUCCEEDED', ['failed']]);
+    expect([execution.status, causes]).toEqual(['SUCCEEDED', ['decided']]);
   });
 
   test('tries again where Lambda was busy', async () => {
