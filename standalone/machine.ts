@@ -10,7 +10,7 @@ import { readSql } from '../core/statement/sql/read-sql.ts';
 import { FULL_EXPORT_ROWS } from '../core/judging/view.ts';
 import { PostgresCatalogSource } from '../proxy-task/adapters/postgres-catalog-source.ts';
 import { CancelKeys } from '../proxy-task/postgres/cancel-keys.ts';
-import type { ApprovalGate, Clock } from '../proxy-task/ports.ts';
+import type { ApprovalGate, Clock, Recorder } from '../proxy-task/ports.ts';
 import type { SecondOpinion } from '../proxy-task/pipeline/second-opinion.ts';
 import { PostgresGateway } from '../proxy-task/postgres/gateway.ts';
 import { listenForPostgres, type PostgresListener } from '../proxy-task/postgres/listener.ts';
@@ -48,6 +48,8 @@ export type MachineOptions = {
   readonly evidenceFiles?: AppendFiles;
   /** What sessions ask for approvals, where not the embedded gate itself. */
   readonly beforeGate?: (gate: ApprovalGate) => ApprovalGate;
+  /** What sessions record to, where not the files themselves. */
+  readonly beforeRecorder?: (recorder: Recorder) => Recorder;
   /** Who is asked about new sessions besides this process; usually nobody. */
   readonly secondOpinion?: Pick<SecondOpinion, 'of'>;
 };
@@ -161,7 +163,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         control,
         clock,
         credentials,
-        recorder,
+        recorder: options.beforeRecorder?.(recorder) ?? recorder,
         gate: options.beforeGate?.(gate) ?? gate,
         ...(options.secondOpinion === undefined ? {} : { secondOpinion: options.secondOpinion }),
         verifyIdToken,

@@ -43,6 +43,8 @@ const SMALL_READ_BYTES = 64 * 1024;
 const GATHER_MS = 1;
 /** What a client may send ahead while one of its messages waits; beyond it the socket is not read. */
 const MAX_AHEAD_BYTES = 1024 * 1024;
+/** What a target may have sent that is not on record yet: enough to keep a journal busy, little enough for thousands of sessions. */
+const MAX_UNRECORDED_BYTES = 4 * 1024 * 1024;
 /** How long an orphaned execution may take to tell its outcome after the client has gone. */
 const ORPHAN_MS = 10_000;
 /** After its token expires a session may finish its transaction for this long. */
@@ -120,6 +122,8 @@ export class PostgresSession implements LiveSession {
   #lastActivityMs: number;
   /** Intents are on their way to the disk; their bytes and all later ones wait. */
   #flushingIntents = false;
+  /** On their way to the client, and held until the recorder has them. */
+  #unrecordedBytes = 0;
   #inTargetChunk = false;
   #waking = false;
   #ended = false;
@@ -192,7 +196,7 @@ export class PostgresSession implements LiveSession {
     const client = this.#client;
     const upstream = this.#upstream.socket;
     client.on('data', (chunk: Buffer) => this.#onClientBytes(chunk));
-    client.on('drain', () => upstream.resume());
+    client.on('drain', () => this.#resumeTarget());
     client.on('close', () => this.#onClientGone());
     client.on('end', () => this.#onClientGone());
     upstream.on('drain', () => {
@@ -256,13 +260,28 @@ export class PostgresSession implements LiveSession {
     if (this.#inTargetChunk) return;
     const outgoing = this.toClient.take(this.#options.sharedBuffer);
     const telling = this.#delivery.outcomes.awaitsDelivery;
+    let held = 0;
+    let isRecorded = false;
     this.recorder.flush('written', (error) => {
+      isRecorded = true;
+      this.#unrecordedBytes -= held;
       if (error !== undefined) {
         this.#recorderFailed();
         return;
       }
       this.#write(this.#client, this.#upstream.socket, outgoing, telling);
+      if (held > 0) this.#resumeTarget();
     });
+    if (isRecorded) return;
+    // The recorder takes its time: a target must not send faster than what it sends is recorded.
+    for (const piece of outgoing.pieces) held += piece.length;
+    this.#unrecordedBytes += held;
+    if (this.#unrecordedBytes > MAX_UNRECORDED_BYTES) this.#upstream.socket.pause();
+  }
+
+  #resumeTarget(): void {
+    const clientTakes = !this.#client.writableNeedDrain || this.#clientGone;
+    if (clientTakes && this.#unrecordedBytes <= MAX_UNRECORDED_BYTES) this.#upstream.socket.resume();
   }
 
   end(refusal: Refusal | undefined, reason: string, abnormal: boolean, abandon: 'cancel' | 'leave' = 'cancel'): void {
@@ -374,9 +393,7 @@ export class PostgresSession implements LiveSession {
   #gather(): void {
     const upstream = this.#upstream.socket;
     upstream.pause();
-    this.clock.after(GATHER_MS, () => {
-      if (!this.#client.writableNeedDrain || this.#clientGone) upstream.resume();
-    });
+    this.clock.after(GATHER_MS, () => this.#resumeTarget());
   }
 
   #write(socket: Socket, source: Socket, { pieces, sink }: Outgoing, telling: boolean): void {

@@ -28,6 +28,8 @@ export type GatewayConfig = {
   readonly evidenceFiles?: AppendFiles;
   /** What sessions ask for approvals, where not the embedded gate itself. */
   readonly beforeGate?: (gate: ApprovalGate) => ApprovalGate;
+  /** What sessions record to, where not the files of this machine. */
+  readonly beforeRecorder?: MachineOptions['beforeRecorder'];
   /** Who is asked about new sessions besides the gateway itself. */
   readonly secondOpinion?: MachineOptions['secondOpinion'];
   /** How long a transaction may outlive its token. */
@@ -93,6 +95,7 @@ export async function startGateway(postgres: TestPostgres, config: GatewayConfig
     expiryGraceMs: config.expiryGraceMs,
     ...(config.evidenceFiles === undefined ? {} : { evidenceFiles: config.evidenceFiles }),
     ...(config.beforeGate === undefined ? {} : { beforeGate: config.beforeGate }),
+    ...(config.beforeRecorder === undefined ? {} : { beforeRecorder: config.beforeRecorder }),
     ...(config.secondOpinion === undefined ? {} : { secondOpinion: config.secondOpinion }),
   });
   const clients: Client[] = [];
