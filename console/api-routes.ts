@@ -216,7 +216,7 @@ function badRequest(message: string): Refusal {
     status: 400,
     code: 'bad-request',
     message: `The request is not understood: ${message}.`,
-    fix: 'See the API in the documentation.',
+    fix: 'See docs/console.md.',
   };
 }
 
