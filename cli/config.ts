@@ -2,12 +2,15 @@
 import { jsonLine } from './json-line.ts';
 import { readFileSync } from 'node:fs';
 import { cedarSchema } from '../core/policy/schema.ts';
-import { readConfigDirectory } from '../standalone/config-directory.ts';
+import { unfitForAws } from '../core/config/fit-for-aws.ts';
+import { readPublished } from '../core/config/published-bundle.ts';
+import type { ConfigReading } from '../core/config/read-config.ts';
+import { readConfigDirectory, readConfigFiles } from '../standalone/config-directory.ts';
 import { activate, publish } from './config-publish.ts';
 import { configArgument, printFindings, type ConfigArgument } from './config-argument.ts';
 import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.ts';
 
-const USAGE = `Usage: sallyport config check [--config DIR] [--json]
+const USAGE = `Usage: sallyport config check [--config DIR] [--aws] [--json]
        sallyport config schema sallyport|masking|tests|policies
        sallyport config publish [DIR] --instance NAME [--seed] [--as PERSON] [--json]
        sallyport config activate VERSION --instance NAME [--as PERSON] [--json]
@@ -18,6 +21,7 @@ publish    AWS: validates the directory there and stores it as a signed bundle; 
 activate   AWS: puts a published bundle in force, after its own cases; another person than the publisher
 
   --config DIR   the configuration directory (SALLYPORT_CONFIG, else config)
+  --aws          check what tasks in AWS need too, as publish does: roles of targets, no variables, nothing of one machine
   --instance N   the instance of Sallyport (SALLYPORT_INSTANCE), in the account and region of your AWS credentials
   --seed         publish the very first bundle, before anybody can sign in
   --as PERSON    sign in as this person, at the demo issuer only
@@ -35,13 +39,14 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
     options: {
       config: { type: 'string' },
       json: { type: 'boolean', default: false },
+      aws: { type: 'boolean', default: false },
       instance: { type: 'string' },
       seed: { type: 'boolean', default: false },
       as: { type: 'string' },
     },
   });
   const [action, name, ...more] = positionals;
-  if (action === 'check' && name === undefined) return check(configArgument(values.config, io), values.json, io);
+  if (action === 'check' && name === undefined) return check(configArgument(values.config, io), values, io);
   if (action === 'schema' && name !== undefined && more.length === 0) return printSchema(name, io);
   if (action === 'publish' && more.length === 0)
     return publish(name ?? configArgument(values.config, io).directory, values.seed, values, io);
@@ -53,8 +58,12 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
 
 const ONE: Readonly<Record<string, string>> = { targets: 'target', issuers: 'issuer', policies: 'policy', masks: 'mask', cases: 'case' };
 
-async function check({ directory, env }: ConfigArgument, json: boolean, io: VerbIo): Promise<number> {
-  const reading = await readConfigDirectory(directory, env);
+async function check(
+  { directory, env }: ConfigArgument,
+  { json, aws }: { readonly json: boolean; readonly aws: boolean },
+  io: VerbIo,
+): Promise<number> {
+  const reading = aws ? await readForAws(directory) : await readConfigDirectory(directory, env);
   if ('errors' in reading) {
     if (json) for (const error of reading.errors) io.stdout.write(jsonLine({ event: 'finding', ...error }));
     else printFindings(reading.errors, io);
@@ -71,6 +80,14 @@ async function check({ directory, env }: ConfigArgument, json: boolean, io: Verb
   const words = Object.entries(counts).map(([what, count]) => `${count} ${count === 1 ? (ONE[what] ?? what) : what}`);
   io.stdout.write(json ? jsonLine({ event: 'checked', ok: true, version, ...counts }) : `${version} is fine: ${words.join(', ')}\n`);
   return EXIT.fine;
+}
+
+/** As `publish-bundle` reads it. */
+async function readForAws(directory: string): Promise<ConfigReading> {
+  const files = Object.fromEntries(await readConfigFiles(directory));
+  const reading = readPublished(files);
+  const unfit = 'errors' in reading ? [] : unfitForAws(files, reading.config);
+  return unfit.length > 0 ? { errors: unfit } : reading;
 }
 
 function printSchema(name: string, io: VerbIo): number {

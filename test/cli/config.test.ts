@@ -33,6 +33,12 @@ test('the bank’s configuration is fine, without any variable set', async () =>
   });
 });
 
+test('the bank’s configuration is of one machine: for AWS it lacks what is said, with line and fix', async () => {
+  const { status, stderr } = await run(['check', '--config', directory, '--aws']);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^sallyport\.yaml:\d+:\d+: file: names something of one machine.* Fix: use secretsManager:ARN or rdsIam\.$/m);
+});
+
 test('findings are printed with file, line and fix, and the status is 1', async () => {
   edit('policies/bank.cedar', '@approvers("dba")', '@approvers("dab")');
   edit('masking.yaml', 'method: tokenize', 'method: tokenise');
