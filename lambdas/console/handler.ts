@@ -10,6 +10,8 @@ import { operatorVerifier } from '../../console/operator-verifier.ts';
 import { SECURITY_HEADERS } from '../../console/layout.ts';
 import type { ConsolePorts } from '../../console/ports.ts';
 import type { Config } from '../../core/config/config.ts';
+import { isTrustworthyUrl } from '../../core/config/loopback.ts';
+import { SallyportError } from '../../core/errors.ts';
 import { JoseTokenVerifier } from '../../proxy-task/adapters/jose-token-verifier.ts';
 import { DynamoApprovals } from '../adapters/dynamo-approvals.ts';
 import { DynamoLiveSessions } from '../adapters/dynamo-live-sessions.ts';
@@ -41,6 +43,11 @@ const report = (error: unknown): void => log.error('a request failed', errorFiel
 const closed: Fetch = (request) => createClosedConsole().fetch(request);
 let composed: Composed | undefined;
 
+/** Cookies and tokens would cross a network in clear. */
+class InsecureAddress extends SallyportError {
+  readonly code = 'insecure-address';
+}
+
 /** Never rejects but for a function that was deployed wrongly. */
 export async function handler(event: unknown): Promise<AlbAnswer> {
   composed ??= compose();
@@ -65,6 +72,7 @@ function closedFor(error: unknown): Fetch {
 
 function compose(): Composed {
   const publicUrl = required('SALLYPORT_PUBLIC_URL').replace(/\/+$/u, '');
+  if (!isTrustworthyUrl(publicUrl)) throw new InsecureAddress('SALLYPORT_PUBLIC_URL is no https address: people would sign in without TLS');
   const bundles = bundleReader({
     controlTable: required('SALLYPORT_CONTROL_TABLE'),
     configBucket: required('SALLYPORT_CONFIG_BUCKET'),

@@ -49,6 +49,15 @@ describe('the function of the console', () => {
     await expect(handler(event('/healthz'))).rejects.toThrow(name);
   });
 
+  test.each(['http://console.example', 'console.example', 'https://user:secret@console.example'])(
+    'is not deployed as %s',
+    async (address) => {
+      vi.stubEnv('SALLYPORT_PUBLIC_URL', address);
+      const handler = await load();
+      await expect(handler(event('/healthz'))).rejects.toMatchObject({ code: 'insecure-address' });
+    },
+  );
+
   test('is healthy, and closed, where nothing behind it answers; the reason is in the log alone', async () => {
     const handler = await load();
     expect(await handler(event('/healthz'))).toMatchObject({ statusCode: 200 });
