@@ -59,4 +59,26 @@ describe('reading batches', () => {
     expect(batches).toMatchObject([{ contentBytes: 1000, contentKept: false }, { batch: 1 }]);
     expect(reader.unreadable).toBeUndefined();
   });
+
+  test('of a torn segment any cut of the bytes yields the same, and what is lost is told', () => {
+    const kept = batchLine(owner, 1, NO_BATCH, '', { bytes: content.length, sha256, kept: true });
+    const digest = batchLine(owner, 2, NO_BATCH, '', { bytes: 9, sha256, kept: false });
+    const torn = Buffer.concat([Buffer.from(`${first}\n-\n${kept}\n+\n`), content, Buffer.from(`\n${digest}\n${second}\n`)]);
+    const whole = [
+      { contentLost: true, contentKept: false, contentIntact: true, atByte: 0, endByte: first.length + 3 },
+      { contentLost: false, contentKept: true, contentIntact: true },
+      { contentLost: false, contentKept: false },
+      { contentLost: false, endByte: torn.length },
+    ];
+    fc.assert(
+      fc.property(fc.array(fc.nat({ max: torn.length }), { maxLength: 12 }), (cuts) => {
+        const at = [0, ...cuts.sort((a, b) => a - b), torn.length];
+        const batches: FoundBatch[] = [];
+        const reader = new BatchReader({ batch: (batch) => batches.push(batch) }, { torn: true });
+        for (const [index, end] of at.slice(1).entries()) reader.push(torn.subarray(at[index], end));
+        expect(batches).toMatchObject(whole);
+        expect([reader.endByte, reader.unreadable]).toEqual([torn.length, undefined]);
+      }),
+    );
+  });
 });

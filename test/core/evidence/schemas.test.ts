@@ -7,6 +7,7 @@ import { BatchReader } from '../../../core/evidence/batch-reader.ts';
 import { EVENT_TYPES, eventJson } from '../../../core/evidence/event-json.ts';
 import type { SessionEvent } from '../../../core/evidence/event.ts';
 import { judged, opened, sessionClosed, smallEvidence } from '../../support/evidence.ts';
+import { MemoryPlane } from '../../support/sealing.ts';
 
 const FOLDER = join(import.meta.dirname, '../../../core/evidence/schemas');
 const SPINE_TYPES = [
@@ -100,5 +101,31 @@ describe('the schemas', () => {
     // Only a sealer elsewhere meets writers that are not its own, and only there do approvals close by themselves.
     const elsewhere = new Set(['writer.seen', 'seal.behind', 'journal.broken', 'approval.closed']);
     expect(SPINE_TYPES.filter((type) => !elsewhere.has(type) && !seen.has(type))).toEqual([]);
+  });
+
+  test('accept what sealer and sweeper make of the journal of a writer that died', async () => {
+    const plane = new MemoryPlane();
+    const task = plane.writer('t1');
+    await task.start();
+    await task.open('s1');
+    await task.statement('s1', 10_000);
+    await task.heads();
+    await plane.seal();
+    plane.minutes(1);
+    await plane.sweep();
+    await plane.seal();
+    const seen = new Map<string, FoundEvent>();
+    for (const [path, bytes] of plane.memory.objects) {
+      if (!/\.(seg|log|torn)$/.test(path)) continue;
+      const check = (event: FoundEvent): void => {
+        seen.set(event.type, event);
+        expect([path, event.type, problems(event)]).toEqual([path, event.type, []]);
+      };
+      const reader = new BatchReader({ batch: ({ events }) => events.forEach(check) }, { torn: path.endsWith('.torn') });
+      reader.push(bytes);
+      expect([path, reader.endByte, reader.unreadable]).toEqual([path, bytes.length, undefined]);
+    }
+    expect(seen.get('recording.sealed')).toMatchObject({ lost: { batches: 1, bytes: 10_000 } });
+    expect(seen.has('writer.fenced')).toBe(true);
   });
 });
