@@ -2,6 +2,7 @@
 import { parseAsk, type ApprovalAsk } from '../../core/approval/ask.ts';
 import type { AskAnswer } from '../../core/approval/ask-answer.ts';
 import { FieldMalformed } from '../../core/approval/fields.ts';
+import { notConfigured } from '../../core/approval/known-principal.ts';
 import { openCatalog, rereadStatement, type ReadableTarget } from '../../core/approval/reread-statement.ts';
 import { isCatalogVersion } from '../../core/approval/staged-catalog.ts';
 import type { ReadingPorts, StoringPorts } from './ports.ts';
@@ -24,12 +25,17 @@ export class RequestApproval {
     const { config, bundle } = await this.#ports.inForce();
     const target = config.targets.find(({ name }) => name === ask.raw.target);
     if (target === undefined) return { kind: 'unavailable', reason: `the bundle in force has no target "${ask.raw.target}"` };
+    const unknown = notConfigured(ask.raw.principal, config);
+    if (unknown !== undefined) return this.#differs(ask, ask.bundle === bundle.version ? 'principal' : 'bundle', unknown);
     const readable = await this.#readable(ask);
     const key = await this.#ports.digestKey();
     const read = rereadStatement(ask, { bundle, target, readable, key, nowMs: this.#ports.now() });
-    if (read.kind === 'asks') return storeRequest(this.#ports, read.request);
-    this.#ports.differs(ask.id, read.what, read.reason);
-    return { kind: 'unavailable', reason: read.reason };
+    return read.kind === 'asks' ? storeRequest(this.#ports, read.request) : this.#differs(ask, read.what, read.reason);
+  }
+
+  #differs({ id }: ApprovalAsk, what: string, reason: string): AskAnswer {
+    this.#ports.differs(id, what, reason);
+    return { kind: 'unavailable', reason };
   }
 
   #readable({ raw, catalogVersion }: ApprovalAsk): Promise<ReadableTarget> {

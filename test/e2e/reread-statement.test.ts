@@ -10,7 +10,10 @@ import { buildBundle } from '../../core/config/build-bundle.ts';
 import type { Config } from '../../core/config/config.ts';
 import { readConfigDirectory } from '../../standalone/config-directory.ts';
 import { secretKeys } from '../../standalone/secret-keys.ts';
+import { RequestApproval } from '../../lambdas/request-approval/request-approval.ts';
+import { AwsApprovals } from '../support/aws-approvals.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
+import { MemoryDynamo } from '../support/memory-dynamo.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 
 const POLICIES = `
@@ -201,5 +204,79 @@ describe('what is not what its holder says is refused', () => {
 
   test('who may not answer is found by the reader, not told by the holder', async () => {
     expect(await reread((ask) => (ask['ruleAuthors'] = []))).toMatchObject({ request: { ruleAuthors: ['ruth@bank.example'] } });
+  });
+});
+
+describe('request-approval', () => {
+  let aws: AwsApprovals;
+  let differing: (readonly string[])[];
+  let requests: RequestApproval;
+
+  beforeEach(async () => {
+    const client = await gateway.connect({ groups: ['analysts'], onBehalfOf: 'alice@bank.example' });
+    await expect(client.query(UPDATE)).rejects.toMatchObject({ code: 'ZG010' });
+    aws = new AwsApprovals(new MemoryDynamo().client);
+    differing = [];
+    requests = new RequestApproval({
+      ...aws.storing,
+      now: () => 77_000,
+      inForce: async () => ({ config, bundle: buildBundle(config) }),
+      catalog: async (target, version) => {
+        const catalog = asked.at(-1)?.raw.catalog;
+        return target === 'db' && catalog?.version === version ? Buffer.from(await catalog.dump()).toString('utf8') : undefined;
+      },
+      digestKey: async () => secretKeys(gateway.dataDir).digest,
+      differs: (id, what) => void differing.push([id, what]),
+    });
+  });
+
+  const ask = (forge: (ask: Record<string, unknown>) => void = () => undefined) => {
+    const last = asked.at(-1);
+    if (last === undefined) throw new Error('nothing was asked');
+    const event: Record<string, unknown> = JSON.parse(encodeAsk(last.request, last.raw));
+    forge(event);
+    return requests.ask(event);
+  };
+  const withPrincipal = (changes: Record<string, unknown>) => (event: Record<string, unknown>) => {
+    event['raw'] = { ...JSON.parse(JSON.stringify(event['raw'])), principal: { ...asked.at(-1)?.raw.principal, ...changes } };
+  };
+
+  test('keeps the request that it made itself, by its own clock', async () => {
+    const request = asked.at(-1)?.request;
+    const answer = await ask();
+    expect(answer).toEqual({ kind: 'stored', request: { ...request, requestedAtMs: 77_000, expiresAtMs: 77_000 + 3_600_000 } });
+    expect((await aws.approval(request?.id ?? ''))?.request).toMatchObject({ sql: UPDATE, principal: { human: 'alice@bank.example' } });
+    expect([aws.started, differing]).toEqual([[request?.id], []]);
+  });
+
+  test.each<[string, Record<string, unknown>]>([
+    ['whose owner is left out, so that they may answer', { owner: undefined }],
+    ['with another owner', { owner: 'mallory@bank.example' }],
+    ['of an issuer that nobody knows', { issuer: 'other' }],
+    ['in a group of another issuer', { groups: ['other/dba'] }],
+  ])('refuses a principal %s, and says so to operators', async (_, changes) => {
+    expect(await ask(withPrincipal(changes))).toMatchObject({ kind: 'unavailable' });
+    expect(differing).toEqual([[asked.at(-1)?.request.id, 'principal']]);
+    expect(aws.started).toEqual([]);
+  });
+
+  test('keeps nothing that it reads otherwise', async () => {
+    expect(await ask((event) => (event['digest'] = 'e'.repeat(64)))).toMatchObject({ kind: 'unavailable' });
+    expect([await aws.approval(asked.at(-1)?.request.id ?? ''), differing[0]?.[1]]).toEqual([undefined, 'digest']);
+  });
+
+  test.each<[string, (event: Record<string, unknown>) => void]>([
+    ['a catalog that is not staged', (event) => (event['catalogVersion'] = 'f'.repeat(64))],
+    ['a version that is part of a path', (event) => (event['catalogVersion'] = '../../bundles/b-1')],
+    ['an id that is none', (event) => (event['id'] = 'open#1')],
+    ['another format', (event) => (event['format'] = 'sallyport-ask/2')],
+    ['no raw statement', (event) => (event['raw'] = 'DROP TABLE customers')],
+  ])('refuses %s by its place', async (_, forge) => {
+    await expect(ask(forge)).rejects.toMatchObject({ code: 'field-malformed' });
+  });
+
+  test('asks nothing about a target that the bundle does not have', async () => {
+    const event = (ask_: Record<string, unknown>) => (ask_['raw'] = { ...JSON.parse(JSON.stringify(ask_['raw'])), target: 'other' });
+    expect(await ask(event)).toMatchObject({ kind: 'unavailable' });
   });
 });
