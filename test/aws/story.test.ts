@@ -296,14 +296,14 @@ describe('control', () => {
 
   test('functions out of reach leave live sessions alone and admit no new one', async () => {
     const client = await analyst(one);
-    deployment.services.lambda.fail('sallyport-dev-evaluate-policy', 'unreachable');
+    deployment.services.lambda.fail('sallyport-prod-evaluate-policy', 'unreachable');
     try {
       expect((await client.query('select count(*) from customers')).rowCount).toBe(1);
       expect(
         await refused(deployment.connect(one, { token: await deployment.token({ principal: `new-${randomUUID()}` }) })),
       ).toHaveProperty('code');
     } finally {
-      deployment.services.lambda.heal('sallyport-dev-evaluate-policy');
+      deployment.services.lambda.heal('sallyport-prod-evaluate-policy');
     }
     expect((await (await analyst(two)).query('select 1 as again')).rows).toEqual([{ again: 1 }]);
   });

@@ -27,7 +27,7 @@ function start(answers: Answers = {}): { readonly execution: Execution; readonly
   const invoke = async (name: string, payload: Json): Promise<Json> => {
     const input = isObject(payload) ? payload : {};
     expect(input['id']).toBe('ap_1');
-    if (name.endsWith(':sallyport-dev-close-approval')) close(textOf(input['cause']));
+    if (name.endsWith(':sallyport-prod-close-approval')) close(textOf(input['cause']));
     else if (input['step'] === 'describe') return times();
     else notify(textOf(input['taskToken']));
     return null;

@@ -28,7 +28,7 @@ import { awsEnvironment, resetMoto, useMoto } from './moto.ts';
 import { startProxy, type ProxyProcess } from './proxy-process.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const NAME = 'sallyport-dev';
+const NAME = 'sallyport-prod';
 const TARGET_ROLE = `arn:aws:iam::${ACCOUNT}:role/sallyport/${NAME}-target-db`;
 
 /** Who is who at the demo issuer: Dana and Erin may answer, Owen owns the agents, Alice may do nothing. */

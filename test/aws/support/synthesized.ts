@@ -13,7 +13,7 @@ export type Assembly = {
   readonly folder: string;
 };
 
-/** Templates of the development stage, and their assets. Throws what synthesis says where it fails. */
+/** Templates of the production stage, and their assets. Throws what synthesis says where it fails. */
 export function synthesized(): Assembly {
   const run = process.env['SALLYPORT_TEST_RUN'];
   if (run === undefined) throw new Error('start this suite with npm run test:aws');
@@ -28,5 +28,5 @@ export function synthesized(): Assembly {
     });
     if (ran.status !== 0) throw new Error(`npx cdk synth failed: ${ran.stdout}${ran.stderr}`);
   }
-  return { templates: readTemplates(output, (stack) => stack.startsWith('Dev')), folder: output };
+  return { templates: readTemplates(output, (stack) => stack.startsWith('Prod')), folder: output };
 }
