@@ -156,6 +156,7 @@ async function start(): Promise<void> {
     ...s3BundleStore({ configBucket: buckets.config, bundleKey: config.bundleKey }),
     clock,
     report: (message) => log.info(message),
+    problem: report,
   });
   await poller.start();
   const bundles = await bundlesKnown;
@@ -261,7 +262,7 @@ async function start(): Promise<void> {
     parseOffLoop: (major, text) => offLoop.parse(major, text),
   });
   const lambdaPolicy = new LambdaPolicy(functions);
-  const secondOpinion = new SecondOpinion({ policy: lambdaPolicy, masking: lambdaPolicy, clock });
+  const secondOpinion = new SecondOpinion({ policy: lambdaPolicy, masking: lambdaPolicy, clock, problem: report });
   const startup = {
     timeoutMs: STARTUP_TIMEOUT_MS,
     ...(certificate === undefined ? {} : { secureContext: () => certificate.context() }),

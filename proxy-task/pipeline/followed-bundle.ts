@@ -17,8 +17,10 @@ export type FollowedBundlePorts = {
   /** The public key for bundles. */
   readonly publicKey: () => Promise<KeyObject>;
   readonly clock: Pick<Clock, 'after'>;
-  /** One line for the operator about what was taken up and what was not. */
+  /** One line for the operator about what was taken up. */
   readonly report: (message: string) => void;
+  /** Told of what was not: a mistake, an attack, or a store that does not answer. */
+  readonly problem: (error: unknown) => void;
 };
 
 /** What could not be loaded is tried again: first soon, since a session waits for it, later seldom. */
@@ -97,7 +99,8 @@ export class FollowedBundle implements BundleSource, TargetDirectory {
     this.#load()
       .catch((error: unknown) => {
         // The old one stays: neither a mistake nor an attack opens or closes anything.
-        this.#report(`the bundle that is named as in force is not taken up: ${reasonOf(error)}`);
+        const message = `the bundle that is named as in force is not taken up: ${reasonOf(error)}`;
+        this.#tell(message, () => this.#ports.problem(new BundleRefused(message, { cause: error })));
         this.#retry = this.#ports.clock.after(this.#retryMs, () => this.#take());
         this.#retryMs = Math.min(2 * this.#retryMs, LONGEST_RETRY_MS);
       })
@@ -113,9 +116,9 @@ export class FollowedBundle implements BundleSource, TargetDirectory {
     const found = await this.#inForce.find();
     if (this.#stopped) return;
     if (found === undefined) {
-      this.#report(
-        this.#taken === undefined ? 'no bundle is in force: nobody is let in' : 'the item that names the bundle in force is gone',
-      );
+      // What was in force stays: an item that is gone puts nothing out of force.
+      if (this.#taken !== undefined) throw new BundleRefused('the item that names it is gone');
+      this.#report('no bundle is in force: nobody is let in');
       this.#begun();
       return;
     }
@@ -136,9 +139,13 @@ export class FollowedBundle implements BundleSource, TargetDirectory {
   }
 
   /** The same words once. */
-  #report(message: string): void {
-    if (this.#reported !== message) this.#ports.report(message);
+  #tell(message: string, tell: () => void): void {
+    if (this.#reported !== message) tell();
     this.#reported = message;
+  }
+
+  #report(message: string): void {
+    this.#tell(message, () => this.#ports.report(message));
   }
 }
 

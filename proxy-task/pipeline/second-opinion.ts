@@ -2,6 +2,7 @@
  * Asks the functions beside the proxy whether a session may open and how it is masked, and compares both with the proxy's own reading
  * of the same bundle: the same pure code ran twice, in two places with two roles, and a proxy that reads otherwise lets nobody in.
  */
+import { SallyportError } from '../../core/errors.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
 import { connectAnswer, maskingAnswer, principalKey, type ConnectAnswer, type MaskingAnswer } from '../../core/policy/connect-answer.ts';
 import { DecisionUnavailable } from '../../core/policy/decision-unavailable.ts';
@@ -16,6 +17,11 @@ export type Opinion =
   /** Another bundle is in force there. */
   | { readonly kind: 'other-version'; readonly version: string };
 
+/** Two readings of the same bundle differ: one of them is not the code that was reviewed, or not the bundle. */
+export class OpinionsDiffer extends SallyportError {
+  readonly code = 'opinions-differ';
+}
+
 /** Reconnecting agents ask the same within seconds; a bundle that changes has another key anyway. */
 const KEPT_MS = 30_000;
 const MAX_KEPT = 4_096;
@@ -24,14 +30,22 @@ export class SecondOpinion {
   readonly #policy: ConnectPolicy;
   readonly #masking: MaskingLookup;
   readonly #clock: Pick<Clock, 'now'>;
+  readonly #problem: (error: unknown) => void;
   /** When an agreement is asked for again, by version, target and everything that a decision knows of a principal. */
   readonly #agreed = new Map<string, number>();
   readonly #asking = new Map<string, Promise<Opinion | 'token-refused'>>();
 
-  constructor(options: { readonly policy: ConnectPolicy; readonly masking: MaskingLookup; readonly clock: Pick<Clock, 'now'> }) {
+  /** `problem` is told of every disagreement and of every answer that did not come. */
+  constructor(options: {
+    readonly policy: ConnectPolicy;
+    readonly masking: MaskingLookup;
+    readonly clock: Pick<Clock, 'now'>;
+    readonly problem: (error: unknown) => void;
+  }) {
     this.#policy = options.policy;
     this.#masking = options.masking;
     this.#clock = options.clock;
+    this.#problem = options.problem;
   }
 
   /** For a principal whom this proxy itself would let in under this bundle. Never rejects. */
@@ -60,8 +74,11 @@ export class SecondOpinion {
         this.#policy.connect(token, target, bundle.version),
         this.#masking.plan(token, target, bundle.version),
       ]);
-      return compared(connect, masking, principal, target, bundle);
+      const opinion = compared(connect, masking, principal, target, bundle);
+      if (opinion !== 'token-refused' && opinion.kind === 'disagrees') this.#problem(new OpinionsDiffer(opinion.reason));
+      return opinion;
     } catch (error) {
+      this.#problem(error);
       const reason = error instanceof DecisionUnavailable ? error.message : 'new sessions cannot be decided on';
       return { kind: 'unavailable', reason };
     }

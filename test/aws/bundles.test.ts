@@ -91,6 +91,7 @@ async function follow(reported: string[]): Promise<{ readonly source: FollowedBu
     ...s3BundleStore({ configBucket: named('CONFIG_BUCKET'), bundleKey: named('BUNDLE_KEY_ARN') }),
     clock: systemClock,
     report: (message) => reported.push(message),
+    problem: (error) => reported.push(error instanceof Error ? error.message : ''),
   });
   await poller.start();
   const source = await starting;

@@ -107,7 +107,7 @@ const verified = (token: string) => new JoseTokenVerifier({ issuers: config.issu
 describe('a session that is about to open', () => {
   const opinion = () => {
     const policy = new LambdaPolicy(FUNCTIONS);
-    return new SecondOpinion({ policy, masking: policy, clock: { now: Date.now } });
+    return new SecondOpinion({ policy, masking: policy, clock: { now: Date.now }, problem: () => {} });
   };
 
   test('finds the functions of the same opinion', async () => {
@@ -148,7 +148,7 @@ describe('a session that is about to open', () => {
   test('waits for nobody where the function is not there', async () => {
     const policy = new LambdaPolicy({ ...FUNCTIONS, evaluatePolicy: 'no-such-function' });
     const token = await agents.token();
-    const alone = new SecondOpinion({ policy, masking: policy, clock: { now: Date.now } });
+    const alone = new SecondOpinion({ policy, masking: policy, clock: { now: Date.now }, problem: () => {} });
     expect(await alone.of(token, await verified(token), 'bank', buildBundle(config))).toMatchObject({ kind: 'unavailable' });
   });
 });

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { PublishedBundle } from '../../../core/config/published-bundle.ts';
+import { BundleRefused, type PublishedBundle } from '../../../core/config/published-bundle.ts';
 import { FollowedBundle } from '../../../proxy-task/pipeline/followed-bundle.ts';
 import { bundleSourceContract } from '../../contract/bundle-source.ts';
 import { awsBankFiles, withQuorum } from '../../support/aws-bank.ts';
@@ -18,10 +18,12 @@ beforeEach(() => {
   reported = [];
 });
 
+const problem = (error: unknown): void => void reported.push(error instanceof BundleRefused ? error.message : 'another error');
+
 /** Starts following; the first poll comes at once. */
 function start(): Promise<FollowedBundle> {
   const { poller, object, publicKey } = bundles;
-  const started = FollowedBundle.start({ poller, object, publicKey, clock, report: (message) => reported.push(message) });
+  const started = FollowedBundle.start({ poller, object, publicKey, clock, report: (message) => reported.push(message), problem });
   bundles.poll();
   return started;
 }

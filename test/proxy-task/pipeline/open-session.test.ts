@@ -28,6 +28,7 @@ let current: Bundle;
 let connects: string[];
 let answers: { connect: () => Promise<ConnectAnswer>; plan: () => Promise<MaskingAnswer> };
 let opinion: SecondOpinion;
+let problems: unknown[];
 
 beforeAll(() => {
   config = read(FILES);
@@ -38,6 +39,7 @@ beforeEach(() => {
   clock = new ManualClock(1_000);
   current = bundle;
   connects = [];
+  problems = [];
   answers = { connect: async () => connectAnswer(bundle, AGENT, 'bank'), plan: async () => maskingAnswer(bundle, AGENT, 'bank') };
   opinion = new SecondOpinion({
     policy: {
@@ -48,6 +50,7 @@ beforeEach(() => {
     },
     masking: { plan: () => answers.plan() },
     clock,
+    problem: (error) => problems.push(error),
   });
 });
 
@@ -122,11 +125,14 @@ describe('a session that is about to open', () => {
     const admission = await admit(ports(), 't', 'bank');
     expect(refusal(admission)).toMatch(says);
     expect(admission).not.toHaveProperty('retry');
+    // A token that is accepted here and not there has often just expired; everything else is for the operator.
+    expect(problems).toEqual(says.source.includes('token') ? [] : [expect.objectContaining({ code: 'opinions-differ' })]);
   });
 
   test.each(['connect', 'plan'] as const)('is refused for now where %s gives no answer', async (which) => {
     answers = { ...answers, [which]: () => Promise.reject(new DecisionUnavailable(`${which} gives no answer`)) };
     expect(await admit(ports(), 't', 'bank')).toMatchObject({ kind: 'refused', retry: true, reason: `${which} gives no answer` });
+    expect(problems).toMatchObject([{ code: 'decision-unavailable' }]);
   });
 
   test('is refused for now where a function fails in a way that nobody thought of', async () => {
