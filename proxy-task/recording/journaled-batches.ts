@@ -17,7 +17,8 @@ const CONTENT_AGE_MS = 2_000;
 const SEGMENT_AGE_MS = 15 * 60_000;
 /** How long a segment that no flush waits for may be refused: longer, and too much is in one place only. */
 const SEGMENT_PATIENCE_MS = 30_000;
-const STAGING_PATIENCE_MS = 5_000;
+/** Time for a second attempt after one that was silent: a flush waits for it. */
+const STAGING_PATIENCE_MS = 8_000;
 
 type Kept = { readonly line: Buffer; readonly content: Buffer | undefined; seq: number };
 

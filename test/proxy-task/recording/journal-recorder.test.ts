@@ -455,7 +455,7 @@ describe('staged lines', () => {
     desk.staging.faults.set('hangs');
     session.append(judged(1, long));
     const heard = flush(session);
-    await passes(desk.clock, 6_000);
+    await passes(desk.clock, 9_000);
     expect(heard.told).toMatchObject({ code: 'ZG030' });
     expect(journaledEvents(desk, 's1')).toEqual(['session.opened']);
   });
