@@ -106,6 +106,37 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
       expect(await gate.read(id)).toMatchObject({ state: 'withdrawn', withdrawal: { reason: 'client gone' }, votes: [] });
     });
 
+    test('a withdrawal is told once, and what is withdrawn, rejected or claimed cannot be withdrawn', async () => {
+      const [rejected, claimed] = [aRequest({ id: 'ap_02' }), aRequest({ id: 'ap_03' })];
+      for (const each of [request, rejected, claimed]) await ask(each);
+      expect([await gate.withdraw(id, 'client gone'), await gate.withdraw(id, 'client gone twice')]).toEqual([true, false]);
+      await under.answer('ap_02', 'dana@bank.example', 'reject');
+      await under.answer('ap_03', 'dana@bank.example', 'approve');
+      await gate.claim('ap_03', BY);
+      expect([await gate.withdraw('ap_02', 'r'), await gate.withdraw('ap_03', 'r')]).toEqual([false, false]);
+      expect((await gate.read(id))?.withdrawal?.reason).toBe('client gone');
+    });
+
+    test('what was never claimed has no outcome, whoever tells one', async () => {
+      await ask(request);
+      await gate.settle(id, RUNNING_OVER);
+      await under.answer(id, 'dana@bank.example', 'approve');
+      await gate.settle(id, RUNNING_OVER);
+      expect(await gate.read(id)).toMatchObject({ state: 'approved' });
+      expect((await gate.read(id))?.claim).toBeUndefined();
+    });
+
+    test('of two gates over one store the second sees what the first did', async () => {
+      await ask(request);
+      await under.answer(id, 'dana@bank.example', 'approve');
+      expect(await gate.claim(id, BY)).toBe(true);
+      await gate.settle(id, RUNNING_OVER);
+      gate = await under.restart();
+      expect(await gate.read(id)).toMatchObject({ state: 'claimed', claim: { ...BY, outcome: RUNNING_OVER } });
+      expect(await gate.claim(id, BY)).toBe(false);
+      expect(await gate.withdraw(id, 'r')).toBe(false);
+    });
+
     test('an unanswered request expires at its time, and an answer after it does not count', async () => {
       await ask(request);
       await under.advance(HOUR - 1);
