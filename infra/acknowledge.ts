@@ -5,3 +5,9 @@ import type { IConstruct } from 'constructs';
 export function acknowledge(construct: IConstruct, reason: string, ...findings: readonly string[]): void {
   for (const id of findings) Validations.of(construct).acknowledge({ id, reason });
 }
+
+/** For a load balancer of a development stage. */
+export const TAKEN_DOWN = [
+  'A development stage is taken down with its stacks; production has the protection.',
+  'NIST.800.53.R5-ELBDeletionProtectionEnabled',
+] as const;

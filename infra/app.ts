@@ -11,7 +11,11 @@ import { DEVELOPMENT, PRODUCTION } from './stages.ts';
 import { TargetStack } from './target-stack.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const app = new App({ analyticsReporting: false });
+const app = new App({
+  analyticsReporting: false,
+  // The command line looks at findings of stacks that it was asked for only; a finding in any of them stops ours.
+  postCliContext: { '@aws-cdk/core:failSynthOnValidationErrors': true },
+});
 if (process.env['CDK_VALIDATION'] !== 'false') {
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app, { verbose: true }), new NIST80053R5Checks(app, { verbose: true }));
 }

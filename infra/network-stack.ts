@@ -20,7 +20,7 @@ import {
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { NetworkLoadBalancer } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import type { Construct } from 'constructs';
-import { acknowledge } from './acknowledge.ts';
+import { acknowledge, TAKEN_DOWN } from './acknowledge.ts';
 import { accessLogBucket } from './constructs/access-log-bucket.ts';
 import { dataKey } from './constructs/data-key.ts';
 import { logGroup } from './constructs/log-group.ts';
@@ -185,6 +185,7 @@ export class NetworkStack extends Stack {
       deletionProtection: stage.kind === 'production',
       securityGroups: [this.gatewayGroup],
     });
+    if (stage.kind === 'development') acknowledge(gateway, ...TAKEN_DOWN);
     gateway.logAccessLogs(accessLogBucket(this, 'NetworkLogs', names.bucket('network-logs'), stage));
     return gateway;
   }

@@ -17,6 +17,7 @@ import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { CfnLoggingConfiguration, CfnWebACL, CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
+import { acknowledge, TAKEN_DOWN } from '../acknowledge.ts';
 import type { StageProps } from '../stages.ts';
 
 export type ConsoleFrontProps = {
@@ -56,6 +57,7 @@ export class ConsoleFront extends Construct {
       deletionProtection: stage.kind === 'production',
       idleTimeout: Duration.seconds(60),
     });
+    if (stage.kind === 'development') acknowledge(this.balancer, ...TAKEN_DOWN);
     this.balancer.logAccessLogs(props.accessLogs);
     const targets = new ApplicationTargetGroup(this, 'Targets', {
       targetType: TargetType.LAMBDA,
