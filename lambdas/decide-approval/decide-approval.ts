@@ -16,7 +16,7 @@ export async function decideApproval(ports: DecidePorts, id: string, ballot: Sig
   const { store, now } = ports;
   const first = await store.read(id);
   if (first === undefined) return { kind: 'not-found' };
-  const checked = await verifyVoter(first.approval.request, ballot.idToken, now(), ports.verifyIdToken);
+  const checked = await verifyVoter(first.approval.request, ballot.idToken, now(), await ports.verifier());
   if (!checked.ok) return { kind: 'refused', code: 'sign-in-invalid', reason: checked.reason };
   const { voter } = checked;
   let found = first;

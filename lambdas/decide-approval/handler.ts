@@ -73,10 +73,10 @@ function compose(): DecidePorts {
     store: new DynamoDecisionStore(client, tables, Date.now),
     tokens: new DynamoTaskTokens(client, required('SALLYPORT_NOTICES_TABLE')),
     complete: completeTask(),
-    verifyIdToken: async (idToken, expected) => {
+    verifier: async () => {
       const { config } = await bundles.current();
       if (made?.config !== config) made = { config, verify: idTokenVerifier(approverIssuers(config.issuers)) };
-      return made.verify(idToken, expected);
+      return made.verify;
     },
     now: Date.now,
     notDelivered: (approval, error) => {

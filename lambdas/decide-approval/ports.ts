@@ -22,8 +22,8 @@ export type DecidePorts = {
   readonly store: DecisionStore;
   readonly tokens: TaskTokens;
   readonly complete: CompleteTask;
-  /** By the approvers' issuers of the bundle in force. */
-  readonly verifyIdToken: VerifyIdToken;
+  /** By the approvers' issuers of the bundle in force; rejects where none can be read, which is no fault of a sign-in. */
+  readonly verifier: () => Promise<VerifyIdToken>;
   readonly now: () => number;
   /** A workflow that could not be told: the sweep does it. */
   readonly notDelivered: (id: string, error: unknown) => void;

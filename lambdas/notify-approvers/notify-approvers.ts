@@ -52,7 +52,11 @@ export async function notifyApprovers(ports: NotifyPorts, id: string, taskToken:
   const approval = await ports.approval(id);
   if (approval === undefined) throw new RequestMissing(`there is no request ${id}`);
   const { state } = asOf(approval, ports.now());
-  if (state !== 'pending') throw new AlreadyDecided(`the approval ${id} is ${state}`);
+  if (state !== 'pending') {
+    // Nothing waits for a sweep's call, so nobody needs to hear of it.
+    if (taskToken === undefined) return;
+    throw new AlreadyDecided(`the approval ${id} is ${state}`);
+  }
   if (kept.toldAtMs !== undefined) return;
   const text = noticeText(approval.request, ports.publicUrl);
   const failed: string[] = [];

@@ -260,6 +260,13 @@ describe('a vote', () => {
     expect(await decideApproval(aws.deciding, 'ap_none', ballot)).toEqual({ kind: 'not-found' });
   });
 
+  test('while no bundle can be read is an error, and no fault of the sign-in', async () => {
+    const broken = { ...aws.deciding, verifier: () => Promise.reject(new Error('KMS does not answer')) };
+    const ballot = { answer: 'approve', reason: '', channel: 'page', idToken: 't' } as const;
+    await expect(decideApproval(broken, id, ballot)).rejects.toThrow('KMS');
+    expect(await stateOf()).toBe('pending');
+  });
+
   test('after the request was taken back is refused', async () => {
     await aws.gate().gate.withdraw(id, 'the client has gone');
     expect(await aws.vote(request, DANA)).toMatchObject({ code: 'withdrawn' });
@@ -391,6 +398,12 @@ describe('people are told', () => {
     await notifyApprovers(aws.notifying, id, undefined);
     expect(aws.told).toHaveLength(1);
     expect(await deliverDecisions(aws.sweeping)).toMatchObject({ open: 1, repeated: 0 });
+  });
+
+  test('by nobody once it is decided, though a sweep still asks for it', async () => {
+    await aws.vote(request, DANA);
+    await notifyApprovers(aws.notifying, id, undefined);
+    expect(aws.told).toEqual([]);
   });
 
   test.each([1, 2])('though write %i lost its answer', async (n) => {

@@ -105,7 +105,7 @@ export class AwsApprovals {
       store: new DynamoDecisionStore(this.client, this.tables, () => this.clock.now()),
       tokens: new DynamoTaskTokens(this.client, this.tables.notices),
       complete: (taskToken) => this.complete(taskToken),
-      verifyIdToken: this.tokens.verify,
+      verifier: async () => this.tokens.verify,
       now: () => this.clock.now(),
       notDelivered: (_, error) => void this.problems.push(error),
     };
