@@ -41,8 +41,8 @@ export class DynamoSealState implements SealState {
     return found;
   }
 
-  async put(id: string, v: number, body: unknown, ttlS?: number): Promise<boolean> {
-    const item = encodeStored(id, v, body, ttlS);
+  async put(id: string, v: number, body: unknown): Promise<boolean> {
+    const item = encodeStored(id, v, body);
     try {
       await this.#dynamo.send(
         new PutItemCommand({

@@ -4,7 +4,7 @@ import { type WriterItem, writerItem } from '../../core/state/control.ts';
 import { encodeStored } from '../../core/state/stored-item.ts';
 import type { StoredWriter, WriterItems } from '../sweep/ports.ts';
 
-/** Finished writers stay listed for as long as people look back; the sealer remembers them for longer. */
+/** Finished writers stay listed for as long as people look back; the sealer never forgets them. */
 const FINISHED_KEPT_S = 30 * 24 * 3600;
 
 export class DynamoWriterFence implements Pick<WriterItems, 'register' | 'fenced'> {

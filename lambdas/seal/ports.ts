@@ -22,7 +22,7 @@ export type SealItem = { readonly v: number; readonly body: unknown };
 export interface SealState {
   get(ids: readonly string[]): Promise<ReadonlyMap<string, SealItem>>;
   /** Writes where an older version stands, or none; false where that version or a newer one does. */
-  put(id: string, v: number, body: unknown, ttlS?: number): Promise<boolean>;
+  put(id: string, v: number, body: unknown): Promise<boolean>;
 }
 
 export interface EvidenceStore {

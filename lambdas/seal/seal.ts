@@ -9,9 +9,6 @@ import { type BrokenWriter, makePlan, type PlanParts, type Planning, SealStateMa
 import type { EvidenceStore, SealItem, SignerSource } from './ports.ts';
 import { parsePlan, parseTree, PLAN_ITEM, type SealedTree, type SealPlan, TREE_ITEM } from './seal-plan.ts';
 
-/** Positions of finished writers are kept longer than the items by which writers are found. */
-const FINISHED_KEPT_S = 60 * 24 * 3600;
-
 export type SealParts = Omit<PlanParts, 'signer'> & {
   readonly store: EvidenceStore;
   readonly signers: SignerSource;
@@ -85,8 +82,8 @@ async function carryOut(plan: SealPlan, batches: Planning['batches'], signer: Si
     const open = openBefore(writer, before);
     if (open !== undefined) followSpine(open, executed.batches.get(writer) ?? []);
     const body = sealedWriterBody({ position: to, ...(ended === undefined ? {} : { ended }), ...(open === undefined ? {} : { open }) });
-    const ttlS = ended === undefined ? undefined : plan.atMs / 1000 + FINISHED_KEPT_S;
-    await state.put(sealedWriterItem(writer), plan.n, body, ttlS);
+    // Never forgotten, however small: a writer whose position was gone would be sealed a second time.
+    await state.put(sealedWriterItem(writer), plan.n, body);
   }
   return (await state.put(TREE_ITEM, plan.n, executed.tree)) ? executed : undefined;
 }
