@@ -8,13 +8,12 @@ import type { JournalStore, LiveSessions, SegmentStore, StagingStore } from '../
 import { isId } from '../../core/evidence/layout.ts';
 import { type Recorder, RecorderUnavailable, type SessionRecorder } from '../../core/evidence/recorder.ts';
 import { createStamps } from '../../core/evidence/stamps.ts';
-import type { LiveSessionItem } from '../../core/state/control.ts';
 import type { Clock } from '../ports.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { JournalSpine } from './journal-spine.ts';
-import { persistently } from './persistence.ts';
 import type { RecorderParts } from './recorder-parts.ts';
 import { SessionJournal } from './session-journal.ts';
+import { SessionRegister } from './session-register.ts';
 import { Slots } from './slots.ts';
 import { MEMORY_LIMITS, type MemoryLimits, UnsealedMemory } from './unsealed-memory.ts';
 
@@ -22,7 +21,6 @@ import { MEMORY_LIMITS, type MemoryLimits, UnsealedMemory } from './unsealed-mem
 const HEADS_MS = 1_000;
 /** Segments on their way at once: each is held twice meanwhile. */
 const SEGMENT_PUTS = 8;
-const REGISTER_PATIENCE_MS = 5_000;
 /** Between two looks for sessions that hold much. */
 const RELIEF_MS = 100;
 
@@ -67,7 +65,7 @@ class JournalRecorderRun implements JournalRecorder {
   private readonly spine: JournalSpine;
   private readonly parts: RecorderParts;
   private readonly sessions = new Map<string, SessionJournal>();
-  private readonly registrations = new Map<string, Promise<unknown>>();
+  private readonly register: SessionRegister;
   private heads: { cancel(): void } | undefined;
   private relief: { cancel(): void } | undefined;
   private closing: Promise<void> | undefined;
@@ -78,6 +76,8 @@ class JournalRecorderRun implements JournalRecorder {
     this.options = options;
     this.queue = new CommitQueue({ writer, journal, clock });
     this.spine = new JournalSpine(writer, this.queue, clock);
+    const given = (): boolean => this.queue.failure !== undefined;
+    this.register = new SessionRegister({ writer, sessions: options.sessions, clock, problem, given });
     this.parts = {
       writer,
       clock,
@@ -90,8 +90,8 @@ class JournalRecorderRun implements JournalRecorder {
       staging,
       slots: new Slots(SEGMENT_PUTS),
       problem,
-      register: (event, day) => this.register(event, day),
-      unregister: (session) => this.unregister(session),
+      register: (event, day) => this.register.add(event, day),
+      unregister: (session) => this.register.remove(session),
       sessionEnded: (session) => void this.sessions.delete(session),
       crowded: () => this.relieve(),
     };
@@ -149,7 +149,7 @@ class JournalRecorderRun implements JournalRecorder {
       await Promise.all([...this.sessions.values()].map((session) => session.abandon('the writer closed')));
       await this.spine.recorded([{ type: 'writer.closed', writer: this.options.writer }]);
     } finally {
-      await Promise.allSettled(this.registrations.values());
+      await this.register.settled();
     }
   }
 
@@ -185,48 +185,4 @@ class JournalRecorderRun implements JournalRecorder {
       }
     });
   }
-
-  private register(event: SessionEvent & { readonly type: 'session.opened' }, day: string): Promise<void> {
-    const { clock, sessions, problem, writer } = this.options;
-    const item = liveSession(event, writer, day, clock.now());
-    const given = (): boolean => this.queue.failure !== undefined;
-    const registered = persistently(clock, REGISTER_PATIENCE_MS, () => sessions.put(item), { given, failed: problem });
-    this.registrations.set(
-      event.session,
-      registered.catch(() => undefined),
-    );
-    return registered;
-  }
-
-  /** Best effort: what stays is cleaned away with the writer. */
-  private unregister(session: string): void {
-    const { clock, sessions, problem, writer } = this.options;
-    const before = this.registrations.get(session);
-    if (before === undefined) return;
-    const removed = before.then(() => persistently(clock, REGISTER_PATIENCE_MS, () => sessions.remove(writer, session)));
-    const settled = removed.catch(problem).finally(() => {
-      if (this.registrations.get(session) === settled) this.registrations.delete(session);
-    });
-    this.registrations.set(session, settled);
-  }
-}
-
-function liveSession(
-  event: SessionEvent & { readonly type: 'session.opened' },
-  writer: string,
-  day: string,
-  openedAtMs: number,
-): LiveSessionItem {
-  const { issuer, agent, human, owner } = event.principal;
-  return {
-    session: event.session,
-    writer,
-    principal: `${issuer}/${agent}`,
-    ...(human === undefined ? {} : { human }),
-    ...(owner === undefined ? {} : { owner }),
-    target: event.target,
-    source: event.source,
-    openedAtMs,
-    day,
-  };
 }
