@@ -22,6 +22,8 @@ export type LifecycleParts = {
   readonly exit: (status: 0 | 1) => void;
 };
 
+/** The load balancer needs two failed checks, 5 s apart, to send new clients elsewhere; until then they are let in. */
+const ROUTED_MS = 15_000;
 /** ECS waits 120 s (`stopTimeout`): ten are left for what cannot be drained. */
 const DRAIN_MS = 110_000;
 /** Clients that do not read their last words. */
@@ -47,19 +49,23 @@ export class Lifecycle {
     return this.#state !== 'serving';
   }
 
-  /** A newer deployment serves: sessions end at their next transaction boundary, and the task waits for its stop. */
+  /**
+   * A newer deployment serves: this task says at once that it wants no more sessions, and a little later ends those it has at their
+   * next transaction boundary. Then it waits for its stop.
+   */
   drain(): void {
     if (this.#state !== 'serving') return;
     this.#state = 'draining';
-    this.#parts.gateway.drain();
+    const { clock, gateway } = this.#parts;
+    clock.after(ROUTED_MS, () => gateway.drain());
   }
 
-  /** As `drain`, then everything ends within two minutes, and the process with status 0. */
+  /** No session comes in any more, all end within two minutes, and the process with status 0. */
   stop(): void {
     if (this.#state === 'stopping' || this.#state === 'failed') return;
-    this.drain();
     this.#state = 'stopping';
     const { clock, gateway, listener } = this.#parts;
+    gateway.drain();
     const stopped = listener.stop();
     const patience = clock.after(DRAIN_MS, () => gateway.end('the gateway is shutting down'));
     const cut = clock.after(DRAIN_MS + CUT_AFTER_MS, () => listener.cut());

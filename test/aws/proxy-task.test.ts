@@ -100,6 +100,8 @@ test('two tasks and one cancel: it reaches the task that holds the session', asy
   secret.writeInt32BE(secretKey);
   const running = client.query('select pg_sleep(50)');
   const failed = expect(running).rejects.toMatchObject({ code: '57014' });
+  const sleeping = "select 1 from pg_stat_activity where query like 'select pg_sleep%' and state = 'active'";
+  await expect.poll(async () => (await deployment.postgres.query(sleeping)).length, { timeout: 20_000 }).toBe(1);
   const socket = connect(other.port, '127.0.0.1');
   await once(socket, 'connect');
   socket.end(encodeCancelRequest(processID, secret));
@@ -227,8 +229,10 @@ test('a newer deployment drains the ones before it, which stay until they are to
   const older = await deployment.connect(task);
   const ended = ending(older);
   const newer = await deployment.startTask({ SALLYPORT_GENERATION: '2' });
+  await expect.poll(() => healthOf(task), { timeout: 10_000 }).toMatchObject({ status: 503, body: { reasons: ['draining'] } });
+  // The load balancer still sends some clients here.
+  expect((await (await deployment.connect(task)).query('select 5 as five')).rows).toEqual([{ five: 5 }]);
   expect(await ended).toMatchObject({ code: '57P01' });
-  expect(await healthOf(task)).toMatchObject({ status: 503, body: { reasons: ['draining'] } });
   await expect(deployment.connect(task)).rejects.toMatchObject({ code: '57P01' });
   const client = await deployment.connect(newer);
   expect((await client.query('select 4 as four')).rows).toEqual([{ four: 4 }]);

@@ -86,9 +86,12 @@ test('a second SIGTERM changes nothing', async () => {
   expect(happened.filter((each) => each === 'drain' || each === 'exit 0')).toEqual(['drain', 'exit 0']);
 });
 
-test('a newer deployment drains the task, which stays until it is told to stop', async () => {
+test('a newer deployment drains the task once clients are sent elsewhere; it stays until it is told to stop', async () => {
   lifecycle.drain();
   lifecycle.drain();
+  expect(lifecycle.draining).toBe(true);
+  clock.advance(14_999);
+  expect(happened).toEqual([]);
   endSessions();
   clock.advance(600_000);
   await settled();
