@@ -35,6 +35,8 @@ export class BundleInForce {
         readonly bundle: Bundle;
       }
     | undefined;
+  /** The activation that was followed last. */
+  #followed: BundlePointer | undefined;
   #key: Promise<KeyObject> | undefined;
 
   constructor(ports: BundlePorts) {
@@ -48,12 +50,17 @@ export class BundleInForce {
     const key = await this.publicKey();
     const pointer = openPointer(item.body, key);
     const { version, digest } = pointer;
+    // An activation that was replaced could be put back by whoever can write the table: its signature is good for ever.
+    const before = this.#followed;
+    if (before !== undefined && pointer.activatedAtMs < before.activatedAtMs)
+      throw new BundleRefused(`the activation of ${version} is older than that of ${before.version}`);
     if (this.#opened?.version !== version || this.#opened.digest !== digest) {
       const { bundle: published, config } = await this.open(version);
       // The object is the one that was looked at when it was activated, byte for byte.
       if (filesDigest(published.files) !== digest) throw new BundleRefused(`the bundle ${version} is not the one that was activated`);
       this.#opened = { version, digest, published, config, bundle: buildBundle(config) };
     }
+    this.#followed = pointer;
     const { published, config, bundle } = this.#opened;
     return { config, bundle, published, pointer, v: item.v };
   }

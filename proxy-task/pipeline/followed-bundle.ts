@@ -124,8 +124,6 @@ export class FollowedBundle implements BundleSource, TargetDirectory {
     }
     const { config, bundle, pointer } = found;
     const before = this.#taken?.pointer;
-    if (before !== undefined && pointer.activatedAtMs < before.activatedAtMs)
-      throw new BundleRefused(`the activation of ${pointer.version} is older than that of ${before.version}`);
     this.#taken = found;
     if (before?.version !== pointer.version || before.digest !== pointer.digest) {
       this.#config = config;

@@ -300,6 +300,16 @@ describe('activating', () => {
     expect(bundles.item).toBe(before);
   });
 
+  test('is read by functions as by tasks: an activation that was replaced and put back is refused', async () => {
+    await inForce(FILES);
+    const kept = bundles.item?.body;
+    const reader = bundles.inForce();
+    await inForce(withQuorum(FILES, 2));
+    await reader.current();
+    bundles.write(kept);
+    await expect(reader.current()).rejects.toThrow(/older than/);
+  });
+
   test('does not follow a pointer that was written by hand', async () => {
     const version = await published(FILES);
     bundles.write({ version, digest: '', activatedBy: 'eve', activatedAtMs: 1, signature: '' });
