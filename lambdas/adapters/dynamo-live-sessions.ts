@@ -9,6 +9,8 @@ export type LiveSessionTables = { readonly writers: string; readonly sessions: s
 
 /** A task whose lease ran out so long ago has ended its sessions, whatever our clock says. */
 const SKEW_MS = 10_000;
+/** Renewals come by the second, and each would read the table of writers. */
+const KNOWN_MS = 10_000;
 /** Of one `BatchGetItem`; more tasks than this are asked in several. */
 const MAX_KEYS = 100;
 const MAX_ATTEMPTS = 5;
@@ -19,6 +21,7 @@ export class DynamoLiveSessions implements LiveSessions {
   readonly #dynamo: DynamoDBClient;
   readonly #tables: LiveSessionTables;
   readonly #clock: { now(): number };
+  #known: { readonly atMs: number; readonly writers: readonly string[] } = { atMs: -Infinity, writers: [] };
 
   constructor(dynamo: DynamoDBClient, tables: LiveSessionTables, clock: { now(): number }) {
     this.#dynamo = dynamo;
@@ -37,7 +40,19 @@ export class DynamoLiveSessions implements LiveSessions {
   }
 
   async find(session: string): Promise<LiveSessionItem | undefined> {
-    const writers = await this.#liveWriters();
+    // Tasks come and go in minutes: those of a moment ago are asked first, and the table of writers only when none has the session.
+    const { atMs, writers } = this.#known;
+    const known = this.#clock.now() - atMs < KNOWN_MS ? writers : [];
+    const found = await this.#findOn(known, session);
+    if (found !== undefined) return found;
+    const live = await this.#liveWriters();
+    return this.#findOn(
+      live.filter((writer) => !known.includes(writer)),
+      session,
+    );
+  }
+
+  async #findOn(writers: readonly string[], session: string): Promise<LiveSessionItem | undefined> {
     for (let from = 0; from < writers.length; from += MAX_KEYS) {
       const keys = writers.slice(from, from + MAX_KEYS).map((writer) => ({ writer: { S: writer }, session: { S: session } }));
       const [found] = await this.#getAll(keys);
@@ -57,7 +72,7 @@ export class DynamoLiveSessions implements LiveSessions {
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
 
-  /** There are tens of tasks: the table of writers is read whole. */
+  /** There are tens of tasks, beside the writers of outcomes, which are closed: the table is read whole. */
   async #liveWriters(): Promise<readonly string[]> {
     const live: string[] = [];
     let ExclusiveStartKey: Record<string, AttributeValue> | undefined;
@@ -78,6 +93,7 @@ export class DynamoLiveSessions implements LiveSessions {
       }
       ExclusiveStartKey = page.LastEvaluatedKey;
     } while (ExclusiveStartKey !== undefined);
+    this.#known = { atMs: this.#clock.now(), writers: live };
     return live;
   }
 

@@ -165,8 +165,8 @@ describe('the bundle in force', () => {
     const headers = await running.operator();
     for (const damage of [
       undefined,
-      { ...(pointer as object), signature: 'AAAA' },
-      { ...(pointer as object), version: 'b-0000000000000000' },
+      Object.assign({}, pointer, { signature: 'AAAA' }),
+      Object.assign({}, pointer, { version: 'b-0000000000000000' }),
       'x',
     ]) {
       if (damage === undefined) await running.remove('CONTROL', BUNDLE_ITEM);

@@ -218,6 +218,21 @@ describe('live sessions', () => {
     expect(await live().list(10)).toMatchObject({ sessions: [{ session: 's_1' }], more: false });
   });
 
+  test('of a task that has just started are found, and known tasks are not looked for again', async () => {
+    await put('WRITERS', writerItem('t1-a'), WRITER);
+    await putSession(SESSION);
+    const directory = live();
+    expect(await directory.find('s_1')).toEqual(SESSION);
+    await put('WRITERS', writerItem('t2-a'), { ...WRITER, writer: 't2-a' });
+    await putSession({ ...SESSION, session: 's_2', writer: 't2-a' });
+    expect(await directory.find('s_2')).toMatchObject({ writer: 't2-a' });
+    // What is known is enough for ten seconds; then a task that has closed is known as closed.
+    await put('WRITERS', writerItem('t1-a'), { ...WRITER, state: 'closed' }, 2);
+    expect(await directory.find('s_1')).toEqual(SESSION);
+    clock.advance(10_000);
+    expect(await directory.find('s_1')).toBeUndefined();
+  });
+
   test('an item that is no session is not taken for none', async () => {
     await put('WRITERS', writerItem('t1-a'), WRITER);
     await dynamo.send(
