@@ -1,13 +1,9 @@
 /** The batches of one session between the journal and the evidence, and the segments that they become. */
-import { hash as sha256 } from 'node:crypto';
-import { NO_BATCH } from '../../core/evidence/batch.ts';
-import { type JournalRecord, MAX_INLINE_CONTENT_BYTES, MAX_JOURNAL_LINE_BYTES } from '../../core/evidence/journal.ts';
-import { stagedLineKey } from '../../core/evidence/journal-store.ts';
 import { segmentPath } from '../../core/evidence/layout.ts';
 import type { ChainHead } from '../../core/evidence/spine.ts';
-import type { Entry } from './commit-queue.ts';
 import { persistently } from './persistence.ts';
 import type { RecorderParts } from './recorder-parts.ts';
+import { ridesAlong, SessionRecords } from './session-records.ts';
 
 /** A segment is put when so much has come together, … */
 const SEGMENT_BYTES = 4 * 1024 * 1024;
@@ -17,8 +13,6 @@ const CONTENT_AGE_MS = 2_000;
 const SEGMENT_AGE_MS = 15 * 60_000;
 /** How long a segment that no flush waits for may be refused: longer, and too much is in one place only. */
 const SEGMENT_PATIENCE_MS = 30_000;
-/** Time for a second attempt after one that was silent: a flush waits for it. */
-const STAGING_PATIENCE_MS = 8_000;
 
 type Kept = { readonly line: Buffer; readonly content: Buffer | undefined; seq: number };
 
@@ -28,6 +22,7 @@ export class JournaledBatches {
   private readonly session: string;
   private readonly day: string;
   private readonly parts: RecorderParts;
+  private readonly records: SessionRecords;
   private readonly moved: () => void;
   /** Made and in no segment that was cut, oldest first. */
   private open: Kept[] = [];
@@ -37,15 +32,12 @@ export class JournaledBatches {
   private cutBytes = 0;
   private madeCount = 0;
   private committedCount = 0;
-  private queuedHead: ChainHead = { batch: -1, hash: NO_BATCH };
   private putSegments = 0;
   private cutSegments = 0;
   private sealing: Promise<void> | undefined;
   /** Since when content is held that the journal does not have. */
   private contentSinceMs: number | undefined;
   private contentTimer: { cancel(): void } | undefined;
-  /** Settles when everything behind a line that is being staged is on its way. */
-  private held: Promise<void> | undefined;
   private waiting: { readonly count: number; readonly go: (failure?: Error) => void }[] = [];
 
   /** `moved` is called when more was committed, or less is held. */
@@ -53,6 +45,7 @@ export class JournaledBatches {
     this.session = session;
     this.day = day;
     this.parts = parts;
+    this.records = new SessionRecords(session, parts);
     this.moved = moved;
   }
 
@@ -67,7 +60,7 @@ export class JournaledBatches {
 
   /** The last batch that is on its way into the journal: what names it goes behind it. */
   get head(): ChainHead {
-    return this.queuedHead;
+    return this.records.head;
   }
 
   /** The segment that comes next: all before it are in the evidence. */
@@ -88,21 +81,16 @@ export class JournaledBatches {
     this.openBytes += bytes;
     this.madeCount += 1;
     this.parts.memory.hold(bytes);
-    const inline = content !== undefined && content.length <= MAX_INLINE_CONTENT_BYTES ? { content } : {};
-    const where = { session: this.session, segment: this.cutSegments };
-    const entry = (record: JournalRecord): Entry => ({
-      record,
-      placed: (seq) => {
-        kept.seq = seq;
+    this.records.send(
+      { line, head, content, segment: this.cutSegments },
+      {
+        placed: (seq) => {
+          kept.seq = seq;
+        },
+        done: (failure) => this.batchDone(failure),
       },
-      done: (failure) => this.batchDone(failure),
-    });
-    if (line.length > MAX_JOURNAL_LINE_BYTES) {
-      const key = stagedLineKey(this.parts.writer, this.session, head.batch);
-      const record = { kind: 'staged', ...where, key, bytes: line.length, sha256: sha256('sha256', line, 'hex'), ...inline } as const;
-      this.queue(entry(record), head, this.stage(key, line));
-    } else this.queue(entry({ kind: 'batch', ...where, line, ...inline }), head);
-    if (content !== undefined && !('content' in inline)) this.noteContent();
+    );
+    if (content !== undefined && !ridesAlong(content)) this.noteContent();
     if (this.openBytes >= SEGMENT_BYTES) this.seal();
     if (this.parts.memory.isCrowded) this.parts.crowded();
   }
@@ -210,37 +198,6 @@ export class JournaledBatches {
       return false;
     });
     this.moved();
-  }
-
-  /** Hands records to the journal in order, also where a line has to be staged before its record. */
-  private queue(entry: Entry, head: ChainHead, staged?: Promise<void>): void {
-    const { queue } = this.parts;
-    const send = (): void => {
-      this.queuedHead = head;
-      queue.add(entry);
-    };
-    if (this.held === undefined && staged === undefined) {
-      send();
-      return;
-    }
-    const before = this.held ?? Promise.resolve();
-    const held = Promise.all([staged, before]).then(
-      () => {
-        if (this.held === held) this.held = undefined;
-        send();
-        queue.kick();
-      },
-      (cause: unknown) => {
-        entry.done?.(queue.fail(cause));
-      },
-    );
-    this.held = held;
-  }
-
-  private stage(key: string, line: Buffer): Promise<void> {
-    const { clock, staging, queue, problem } = this.parts;
-    const given = (): boolean => queue.failure !== undefined;
-    return persistently(clock, STAGING_PATIENCE_MS, () => staging.put(key, line), { given, failed: problem });
   }
 }
 
