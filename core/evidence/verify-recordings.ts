@@ -1,11 +1,12 @@
 /** Checks every recording against what the spines name: each segment, each batch, each head, and how it ended. */
-import { NO_BATCH, type FoundBatch } from './batch.ts';
+import type { FoundBatch } from './batch.ts';
 import { ChainCheck, placeOfBatch } from './chain.ts';
 import type { Findings } from './findings.ts';
 import { segmentPath, tornSegmentPath } from './layout.ts';
 import { type ChainCursor, openChain } from './read-chain.ts';
 import type { EvidenceSource } from './source.ts';
 import type { NamedRecording, SpineLedger } from './spine-ledger.ts';
+import { HeadCheck } from './verify-heads.ts';
 import { checkTail } from './verify-spines.ts';
 
 const SEGMENT_BUFFER_BYTES = 1024 * 1024;
@@ -200,49 +201,6 @@ export class RecordingCheck {
     const [first] = batch.events;
     if (batch.batch === 0 && (first?.type !== 'session.opened' || first['session'] !== session)) {
       this.parts.findings.notIntact(path, `the recording does not start with session.opened of ${session}`, placeOfBatch(batch));
-    }
-  }
-}
-
-/** Holds a chain against every head that a spine named. */
-class HeadCheck {
-  private readonly recording: NamedRecording;
-  private readonly findings: Findings;
-  private next = 0;
-
-  constructor(recording: NamedRecording, findings: Findings) {
-    this.recording = recording;
-    this.findings = findings;
-  }
-
-  take(path: string, batch: FoundBatch): void {
-    const { heads, end } = this.recording;
-    if (end !== undefined && batch.batch > end.head.batch) {
-      this.findings.notIntact(path, `the recording goes on behind batch ${end.head.batch}, where it ended`, placeOfBatch(batch));
-    }
-    for (let head = heads[this.next]; head !== undefined && head.batch <= batch.batch; head = heads[++this.next]) {
-      if (head.batch === batch.batch && head.hash !== batch.hash) {
-        this.findings.notIntact(path, 'the batch is not the one that the spine of its writer names', placeOfBatch(batch));
-      }
-    }
-  }
-
-  finish(path: string, missing: boolean, chain: ChainCheck): void {
-    const last = this.recording.heads.at(-1);
-    if (last === undefined || last.batch < 0) {
-      if (last !== undefined && last.hash !== NO_BATCH) this.findings.notIntact(path, 'the spine names a hash of no batch');
-      return;
-    }
-    if (missing)
-      this.findings.notComplete(
-        path,
-        `the recording is missing: the spine of ${this.recording.writer} names ${last.batch + 1} batches of it`,
-      );
-    else if (last.batch > chain.head.batch) {
-      this.findings.notComplete(
-        path,
-        `the recording ends at batch ${chain.head.batch}, but the spine of ${this.recording.writer} names batch ${last.batch}`,
-      );
     }
   }
 }
