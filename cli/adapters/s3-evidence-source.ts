@@ -14,6 +14,13 @@ const WINDOW_BYTES = 4 * 1024 * 1024;
 /** Pieces newer than the newest checkpoint by no more than this belong to a seal that is just being made. */
 const SEALING_MS = 2 * 60_000;
 
+/**
+ * A month has a hundred thousand small objects, read in the order of their names: so many are asked for at once, of those that are
+ * not larger than this.
+ */
+const AHEAD = 32;
+const SMALL_BYTES = 64 * 1024;
+
 /** Somebody waits at a terminal, perhaps far from the region. */
 const CLIENT = {
   maxAttempts: 5,
@@ -39,6 +46,10 @@ export function s3EvidenceSource(place: BucketPlace): EvidenceSource {
 class BucketSource implements EvidenceSource {
   readonly #s3: S3Client;
   readonly #place: BucketPlace;
+  /** Small files of the tree and of spines, as they were listed, and where each stands in that order. */
+  readonly #small: string[] = [];
+  readonly #places = new Map<string, number>();
+  readonly #ahead = new Map<string, Promise<Window | undefined>>();
 
   constructor(place: BucketPlace) {
     this.#place = place;
@@ -67,6 +78,9 @@ class BucketSource implements EvidenceSource {
         if (path.endsWith('.ckpt')) newestCheckpointMs = Math.max(newestCheckpointMs ?? 0, modifiedMs);
         const aheadMs = newestCheckpointMs === undefined ? 0 : modifiedMs - newestCheckpointMs;
         if (path.startsWith('writers/') && aheadMs > 0 && aheadMs <= SEALING_MS) continue;
+        if (/^(?:checkpoints|writers)\//u.test(path) && (bytes ?? Infinity) <= SMALL_BYTES && !this.#places.has(path)) {
+          this.#places.set(path, this.#small.push(path) - 1);
+        }
         yield { path, bytes: bytes ?? 0, modifiedMs };
       }
       token = page.NextContinuationToken;
@@ -75,8 +89,26 @@ class BucketSource implements EvidenceSource {
 
   async open(path: string): Promise<EvidenceFile | undefined> {
     if (placeOf(path) === undefined) return undefined;
-    const file = new BucketFile((fromByte, toByte, etag) => this.#range(path, fromByte, toByte, etag));
-    return (await file.load(0)) ? file : undefined;
+    const first = await this.#first(path);
+    return first === undefined ? undefined : new BucketFile((fromByte, toByte, etag) => this.#range(path, fromByte, toByte, etag), first);
+  }
+
+  /** The start of a file; of a small one, those behind it are asked for too. */
+  async #first(path: string): Promise<Window | undefined> {
+    const at = this.#places.get(path);
+    if (at === undefined) return this.#range(path, 0, WINDOW_BYTES - 1, undefined);
+    if (!this.#ahead.has(path)) {
+      for (const each of this.#small.slice(at, at + AHEAD)) {
+        if (this.#ahead.has(each)) continue;
+        const asked = this.#range(each, 0, WINDOW_BYTES - 1, undefined);
+        // Whoever opens the file hears of its failure.
+        asked.catch(() => undefined);
+        this.#ahead.set(each, asked);
+      }
+    }
+    const first = await this.#ahead.get(path);
+    this.#ahead.delete(path);
+    return first;
   }
 
   async #range(path: string, fromByte: number, toByte: number, etag: string | undefined): Promise<Window | undefined> {
@@ -116,30 +148,27 @@ type Range = (fromByte: number, toByte: number, etag: string | undefined) => Pro
 /** Serves small reads out of large ones. All of them are of one object: one that is replaced meanwhile fails. */
 class BucketFile implements EvidenceFile {
   readonly #range: Range;
-  #window: Window | undefined;
+  #window: Window;
 
-  constructor(range: Range) {
+  constructor(range: Range, first: Window) {
     this.#range = range;
-  }
-
-  async load(fromByte: number): Promise<boolean> {
-    this.#window = await this.#range(fromByte, fromByte + WINDOW_BYTES - 1, this.#window?.etag);
-    return this.#window !== undefined;
+    this.#window = first;
   }
 
   async read(into: Buffer, fromByte: number): Promise<number> {
-    const at = this.#window;
-    const inside = at !== undefined && fromByte >= at.fromByte && fromByte < at.fromByte + at.bytes.length;
+    let at = this.#window;
     // A window that was not filled ends with its object.
-    const behind = at !== undefined && at.bytes.length < WINDOW_BYTES && fromByte >= at.fromByte + at.bytes.length;
-    if (behind) return 0;
-    if (!inside && !(await this.load(fromByte))) throw new BucketUnreadable('an object disappeared while it was read');
-    const window = this.#window;
-    return window === undefined ? 0 : window.bytes.copy(into, 0, fromByte - window.fromByte);
+    if (fromByte >= at.fromByte + at.bytes.length && at.bytes.length < WINDOW_BYTES) return 0;
+    if (fromByte < at.fromByte || fromByte >= at.fromByte + at.bytes.length) {
+      const next = await this.#range(fromByte, fromByte + WINDOW_BYTES - 1, at.etag);
+      if (next === undefined) throw new BucketUnreadable('an object disappeared while it was read');
+      at = next;
+      this.#window = next;
+    }
+    return at.bytes.copy(into, 0, fromByte - at.fromByte);
   }
 
   close(): Promise<void> {
-    this.#window = undefined;
     return Promise.resolve();
   }
 }
