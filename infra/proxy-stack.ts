@@ -60,8 +60,8 @@ const CPU_UNITS = 1_024;
 const MEMORY_MIB = 4_096;
 /** Fargate's longest: the last step of a drain, after sessions had their transactions' ends. */
 const STOP_SECONDS = 120;
-/** An NLB takes an hour at most; sessions that live longer reconnect. */
-const DEREGISTRATION_SECONDS = 3_600;
+/** One slice of scale-in protection: ECS lets sessions of a task that leaves end by themselves for as long, then sends SIGTERM. */
+const DEREGISTRATION_SECONDS = 1_800;
 const IDLE_SECONDS = 6_000;
 const CPU_PERCENT = 60;
 
@@ -232,10 +232,11 @@ export class ProxyStack extends Stack {
           protocol: Protocol.HTTP,
           port: String(HEALTH_PORT),
           path: '/healthz',
-          interval: Duration.seconds(5),
-          timeout: Duration.seconds(4),
+          // ECS replaces what fails here: a task gets the half minute after which its sessions would end anyway.
+          interval: Duration.seconds(10),
+          timeout: Duration.seconds(5),
           healthyThresholdCount: 2,
-          unhealthyThresholdCount: 2,
+          unhealthyThresholdCount: 3,
         },
       });
       targets.addTarget(service.loadBalancerTarget({ containerName: 'proxy', containerPort: ports.task }));

@@ -37,7 +37,10 @@ export type ConsoleFrontProps = {
 const HTTPS = 443;
 /** A person who reads and votes makes some hundred requests in five minutes. */
 const REQUESTS_IN_FIVE_MINUTES = 1_000;
-const MANAGED_RULES = ['AWSManagedRulesCommonRuleSet', 'AWSManagedRulesKnownBadInputsRuleSet', 'AWSManagedRulesAmazonIpReputationList'];
+const COMMON_RULES = 'AWSManagedRulesCommonRuleSet';
+/** Codes and tokens of issuers are longer than these rules think; the console bounds what it reads by itself. */
+const SIZES = ['SizeRestrictions_QUERYSTRING', 'SizeRestrictions_BODY'];
+const MANAGED_RULES = [COMMON_RULES, 'AWSManagedRulesKnownBadInputsRuleSet', 'AWSManagedRulesAmazonIpReputationList'];
 
 export class ConsoleFront extends Construct {
   readonly balancer: ApplicationLoadBalancer;
@@ -104,7 +107,13 @@ export class ConsoleFront extends Construct {
           name: rules,
           priority: at + 1,
           overrideAction: { none: {} },
-          statement: { managedRuleGroupStatement: { vendorName: 'AWS', name: rules } },
+          statement: {
+            managedRuleGroupStatement: {
+              vendorName: 'AWS',
+              name: rules,
+              ...(rules === COMMON_RULES ? { ruleActionOverrides: SIZES.map((name) => ({ name, actionToUse: { count: {} } })) } : {}),
+            },
+          },
           visibilityConfig: visibility(rules),
         })),
       ],

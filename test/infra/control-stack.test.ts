@@ -201,6 +201,16 @@ describe('doors', () => {
   });
 });
 
+test('every resource that can carry a tag has those of the stage', () => {
+  for (const { properties, id } of [
+    ...resources(production.templates.control, 'AWS::Lambda::Function'),
+    ...resources(production.templates.state, 'AWS::DynamoDB::Table'),
+    ...resources(production.templates.evidence, 'AWS::KMS::Key'),
+  ]) {
+    for (const [Key, Value] of Object.entries(PRODUCTION.tags)) expect(properties['Tags'], id).toContainEqual({ Key, Value });
+  }
+});
+
 describe('alarms', () => {
   test('each tells somebody, and has its entry in the runbook', () => {
     const runbook = readFileSync(`${ROOT}/docs/runbook.md`, 'utf8');

@@ -109,7 +109,7 @@ describe('the way in', () => {
         expect.arrayContaining([
           { Key: 'preserve_client_ip.enabled', Value: 'true' },
           { Key: 'proxy_protocol_v2.enabled', Value: 'false' },
-          { Key: 'deregistration_delay.timeout_seconds', Value: '3600' },
+          { Key: 'deregistration_delay.timeout_seconds', Value: '1800' },
         ]),
       );
     }
