@@ -91,6 +91,25 @@ test('a lock ends sessions within 5 s and lets none in', async () => {
     .toBe('let in');
 });
 
+test('mail renews a session with the token in it, and ends it by name', async () => {
+  const short = await deployment.issuer.mintToken({ principal: 'agent-8', groups: ['all'], ttlSeconds: 6 });
+  const client = await deployment.connect(task, { token: short });
+  const expiresAtMs = Date.now() + 6_000;
+  const { Items: sessions = [] } = await dynamo.send(new ScanCommand({ TableName: table('SESSIONS'), ConsistentRead: true }));
+  const session = sessions.find((item) => item['body']?.S?.includes('demo/agent-8'))?.['session']?.S;
+  const atMs = Date.now();
+  const anothers = { id: 'a', atMs, kind: 'renew', session, token: await deployment.token() };
+  const own = { id: 'b', atMs, kind: 'renew', session, token: await deployment.token({ principal: 'agent-8' }) };
+  await put('CONTROL', `mail#${task.writer}`, { entries: [anothers, own] });
+  await expect
+    .poll(async () => Date.now() > expiresAtMs + 2_000 && (await client.query('select 6 as six')).rows, { timeout: 15_000 })
+    .toEqual([{ six: 6 }]);
+  const ended = ending(client);
+  const end = { id: 'c', atMs, kind: 'end', session, by: 'olga', reason: 'strange' };
+  await put('CONTROL', `mail#${task.writer}`, { entries: [anothers, own, end] });
+  expect(await ended).toMatchObject({ code: 'ZG020', message: expect.stringContaining('strange') });
+});
+
 test('two tasks and one cancel: it reaches the task that holds the session', async () => {
   const other = await deployment.startTask();
   const client = await deployment.connect(task);
