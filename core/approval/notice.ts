@@ -4,7 +4,9 @@ import { Fields } from './fields.ts';
 export type Notice = {
   /** Completes the workflow's present step. */
   readonly taskToken?: string;
-  /** When people were told; absent until then. */
+  /** Channels by which people were told. */
+  readonly told?: readonly string[];
+  /** When people were told by all channels; absent until then. */
   readonly toldAtMs?: number;
 };
 
@@ -13,6 +15,7 @@ export function parseNotice(body: unknown): Notice {
   const fields = new Fields(body, 'the notice');
   return {
     ...(fields.has('taskToken') ? { taskToken: fields.text('taskToken') } : {}),
+    ...(fields.has('told') ? { told: fields.texts('told') } : {}),
     ...(fields.has('toldAtMs') ? { toldAtMs: fields.number('toldAtMs') } : {}),
   };
 }

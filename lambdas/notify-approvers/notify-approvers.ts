@@ -59,19 +59,22 @@ export async function notifyApprovers(ports: NotifyPorts, id: string, taskToken:
   }
   if (kept.toldAtMs !== undefined) return;
   const text = noticeText(approval.request, ports.publicUrl);
+  const told = new Set(kept.told);
   const failed: string[] = [];
   for (const { name, send } of ports.channels) {
+    if (told.has(name)) continue;
     try {
       await send(text);
+      told.add(name);
     } catch (error) {
       ports.notSent(id, name, error);
       failed.push(name);
     }
   }
-  // All again rather than some never: people may be told twice.
-  if (failed.length > 0) throw new NoticeFailed(`people could not be told by ${failed.join(' and ')}`);
   const toldAtMs = ports.now();
-  await changed(ports, id, (notice) => ({ ...notice, toldAtMs }));
+  // A channel that is down for a day must not repeat the others: only what has failed is done again.
+  await changed(ports, id, (notice) => ({ ...notice, told: [...told], ...(failed.length === 0 ? { toldAtMs } : {}) }));
+  if (failed.length > 0) throw new NoticeFailed(`people could not be told by ${failed.join(' and ')}`);
 }
 
 async function changed(ports: NotifyPorts, id: string, change: (notice: Notice) => Notice): Promise<Notice> {

@@ -383,12 +383,14 @@ describe('people are told', () => {
     expect(aws.completed).toEqual(['token-2']);
   });
 
-  test('again after a channel has failed, under the name that the machine repeats', async () => {
-    aws.channelFailure = new Error('no mail today');
-    await expect(notifyApprovers(aws.notifying, id, 'token-1')).rejects.toMatchObject({ name: 'NoticeFailed' });
+  test('again by a channel that has failed, under the name that the machine repeats, and by no other', async () => {
+    aws.channelFailure = new Error('no chat today');
+    for (const token of ['token-1', 'token-2']) {
+      await expect(notifyApprovers(aws.notifying, id, token)).rejects.toMatchObject({ name: 'NoticeFailed' });
+    }
     aws.channelFailure = undefined;
-    await notifyApprovers(aws.notifying, id, 'token-2');
-    expect(aws.told).toHaveLength(1);
+    await notifyApprovers(aws.notifying, id, 'token-3');
+    expect([aws.told.length, aws.chatted]).toEqual([1, 1]);
   });
 
   test('by the sweep where the workflow has failed', async () => {
@@ -410,7 +412,7 @@ describe('people are told', () => {
     faultAt(n, 'retried');
     await notifyApprovers(aws.notifying, id, 'token-1');
     healthy();
-    expect(dynamo.body('notices', id)).toEqual({ taskToken: 'token-1', toldAtMs: 0 });
+    expect(dynamo.body('notices', id)).toEqual({ taskToken: 'token-1', told: ['e-mail', 'chat'], toldAtMs: 0 });
   });
 
   test('nothing of the statement and its values, and what agents write is neither markup nor hidden', () => {
