@@ -163,6 +163,31 @@ describe('the sealer', () => {
     expect(plane.memory.objects.has('writers/w3/000000000000.log')).toBe(true);
   });
 
+  test('loses nothing while the bucket refuses, and catches up', async () => {
+    const plane = await twoWriters();
+    await plane.seal();
+    const { store } = plane.memory;
+    const denied = { ...store, put: () => Promise.reject(new Error('AccessDenied')) };
+    for (let minute = 0; minute < 3; minute += 1) {
+      plane.minutes(1);
+      await expect(plane.seal({ store: denied })).rejects.toThrow('AccessDenied');
+    }
+    expect(plane.ages.at(-1)).toBe(3 * 60_000);
+    const writer = plane.writer('w3');
+    await writer.start();
+    await plane.seal();
+    expect(await verdict(plane)).toMatchObject(FINE);
+    expect(plane.memory.objects.has('writers/w3/000000000000.log')).toBe(true);
+  });
+
+  test.each(['tree', 'plan', 'writer#w1'])('seals nothing where its item %s is not what it put', async (id) => {
+    const plane = await twoWriters();
+    await plane.seal();
+    const { v } = plane.memory.sealItems.get(id) ?? { v: 0 };
+    plane.memory.sealItems.set(id, { v: id === 'plan' ? v + 1 : v, body: { position: 7 } });
+    await expect(plane.seal()).rejects.toMatchObject({ code: 'seal-state-malformed' });
+  });
+
   test('under a new key becomes another writer, and the old one closes', async () => {
     const plane = await twoWriters();
     await plane.seal();

@@ -268,6 +268,47 @@ describe('the sweeper', () => {
     expect(plane.memory.objects.has(tornSegmentPath(DAY, 's1', 0))).toBe(false);
   });
 
+  test('what the bucket refuses is done by the next run', async () => {
+    const { plane } = await deadTask();
+    plane.minutes(1);
+    await plane.sweep({ store: { ...plane.memory.store, put: () => Promise.reject(new Error('AccessDenied')) } });
+    expect(plane.failures).toHaveLength(1);
+    expect(plane.memory.writers.get('w1')?.item.state).toBe('live');
+    plane.failures.length = 0;
+    await minutesPass(plane);
+    expect(await verdict(plane)).toMatchObject(FINE);
+  });
+
+  test('hundreds of recordings are ended in bounded commits, over as many runs as it takes', async () => {
+    const plane = new MemoryPlane();
+    const task = plane.writer('w1');
+    await task.start();
+    for (let each = 0; each < 450; each += 1) await task.open(`s${each}`);
+    await plane.seal();
+    plane.minutes(1);
+    let asked = 0;
+    const [first] = await plane.sweep({ goOn: () => (asked += 1) <= 2 });
+    expect([first?.state, first?.recordings.length]).toEqual(['later', 200]);
+    const [second] = await plane.sweep();
+    expect([second?.state, second?.recordings.length]).toEqual(['ended', 250]);
+    await plane.seal();
+    const result = await verdict(plane);
+    expect(result).toMatchObject(FINE);
+    expect(result.abnormal).toHaveLength(450);
+  });
+
+  test('a writer with more open recordings than the sealer can list is read from its first commit', async () => {
+    const { plane } = await deadTask();
+    await plane.seal();
+    const item = plane.memory.sealItems.get('writer#w1');
+    const body: unknown = JSON.parse(JSON.stringify(item?.body ?? {}, (key, value: unknown) => (key === 'open' ? undefined : value)));
+    plane.memory.sealItems.set('writer#w1', { v: item?.v ?? 0, body });
+    await minutesPass(plane);
+    const result = await verdict(plane);
+    expect(result).toMatchObject(FINE);
+    expect(result.abnormal).toHaveLength(3);
+  });
+
   test('one writer that cannot be ended keeps no other from its end', async () => {
     const { plane } = await deadTask();
     plane.memory.journal.set('w1 4', { kind: 'malformed', seq: 4 });
