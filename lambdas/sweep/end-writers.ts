@@ -15,6 +15,8 @@ import { SweepRecord } from './sweep-record.ts';
 const SKEW_MS = 10_000;
 /** A writer that closed has said so in its journal, where the sealer reads it within minutes; one that has not by now never will. */
 const CLOSED_UNSAID_MS = 10 * 60_000;
+/** How long a closed writer is looked at, a week of a sweeper that does not run: its item stands for a month. */
+const CLOSED_SEEN_MS = 7 * 24 * 3_600_000;
 /** Recordings that one commit seals: an entry has half a kilobyte, a commit 380. */
 const RECORDINGS_PER_COMMIT = 200;
 /** Held of one writer's journal at a time. */
@@ -68,7 +70,7 @@ async function isDue({ item }: StoredWriter, { clock, positions }: SweepParts): 
   const overMs = clock.now() - item.leaseUntilMs - SKEW_MS;
   if (item.state === 'live') return overMs > 0;
   // Writers without a slot live for one commit and have nothing open.
-  if (item.state === 'fenced' || item.slot === NO_SLOT || overMs < CLOSED_UNSAID_MS) return false;
+  if (item.state === 'fenced' || item.slot === NO_SLOT || overMs < CLOSED_UNSAID_MS || overMs > CLOSED_SEEN_MS) return false;
   return (await positions.read(item.writer))?.ended === undefined;
 }
 

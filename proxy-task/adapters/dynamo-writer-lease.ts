@@ -16,6 +16,8 @@ const SLOTS = 0xffff;
 /** Tasks are hundreds at most, so that the second try is free nearly always. */
 const MAX_SLOTS_TRIED = 64;
 const MAX_RAISE_ATTEMPTS = 8;
+/** The sealer reads what a closed writer left within minutes; people may look it up for a month. */
+const CLOSED_KEPT_S = 30 * 24 * 3600;
 
 type Kept = { readonly v: number; readonly body: unknown };
 
@@ -85,8 +87,9 @@ export class DynamoWriterLease implements WriterRegistry, Generations {
 
   /** Nobody else writes this item but the sweeper, to fence it. */
   async #write(writer: WriterItem): Promise<'renewed' | 'fenced'> {
+    const ttlS = writer.state === 'closed' ? writer.leaseUntilMs / 1000 + CLOSED_KEPT_S : undefined;
     for (;;) {
-      const other = await this.#put(writerItem(writer.writer), writer, this.#version);
+      const other = await this.#put(writerItem(writer.writer), writer, this.#version, ttlS);
       if (other === undefined) {
         this.#version += 1;
         return 'renewed';
@@ -118,8 +121,8 @@ export class DynamoWriterLease implements WriterRegistry, Generations {
   }
 
   /** Puts a value after version `v`, or the first one. What stands there instead, if it is not what this very call put. */
-  async #put(id: string, value: object, v: number | undefined): Promise<Kept | undefined> {
-    const item = encodeStored(id, (v ?? 0) + 1, value);
+  async #put(id: string, value: object, v: number | undefined, ttlS?: number): Promise<Kept | undefined> {
+    const item = encodeStored(id, (v ?? 0) + 1, value, ttlS);
     try {
       await this.#client.send(
         new PutItemCommand({
