@@ -24,7 +24,7 @@ export class RequestApproval {
     const ask = parseAsk(event);
     const { config, bundle } = await this.#ports.inForce();
     const target = config.targets.find(({ name }) => name === ask.raw.target);
-    if (target === undefined) return { kind: 'unavailable', reason: `the bundle in force has no target "${ask.raw.target}"` };
+    if (target?.kind !== 'postgres') return { kind: 'unavailable', reason: `the bundle in force has no database "${ask.raw.target}"` };
     const unknown = notConfigured(ask.raw.principal, config);
     if (unknown !== undefined) return this.#differs(ask, ask.bundle === bundle.version ? 'principal' : 'bundle', unknown);
     const readable = await this.#readable(ask);

@@ -79,7 +79,7 @@ beforeEach(() => {
 async function reread(forge: (ask: Record<string, unknown>) => void = () => undefined): Promise<Reread> {
   const last = asked.at(-1);
   const target = config.targets[0];
-  if (last === undefined || target === undefined) throw new Error('nothing was asked');
+  if (last === undefined || target?.kind !== 'postgres') throw new Error('nothing was asked');
   const ask: Record<string, unknown> = JSON.parse(encodeAsk(last.request, last.raw));
   forge(ask);
   const parsed = parseAsk(ask);
