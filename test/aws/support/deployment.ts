@@ -46,6 +46,9 @@ export type Rules = {
   readonly target?: string;
 };
 
+/** What a command left; `output` is both of its streams. */
+export type Ran = { readonly status: number; readonly stdout: string; readonly output: string };
+
 export type Deployment = {
   readonly instance: Instance;
   readonly services: AwsServices;
@@ -57,6 +60,8 @@ export type Deployment = {
   readonly evidence: string;
   /** Runs a function as a schedule, a person with a role, or Step Functions does. */
   invoke(name: string, event?: unknown): Promise<Json>;
+  /** The files of a configuration with these rules. */
+  configuration(rules: Rules): Readonly<Record<string, string>>;
   /** Publishes these rules as Dana and activates them as Erin; the version. The first ones are a seed. */
   publish(rules: Rules): Promise<string>;
   /** `over` changes what its task definition says. */
@@ -78,7 +83,9 @@ export type Deployment = {
   /** An ID token of a person for this approval. */
   idToken(id: string, person: string, nonce?: string): Promise<string>;
   /** `sallyport` as a process against this deployment. */
-  sallyport(...args: readonly string[]): Promise<{ readonly status: number; readonly output: string }>;
+  sallyport(...args: readonly string[]): Promise<Ran>;
+  /** The same with variables of its own. */
+  sallyportWith(environment: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Ran>;
   /** What functions and tasks wrote until now. */
   lines(): readonly string[];
   stop(): Promise<void>;
@@ -157,6 +164,7 @@ export async function deploy(): Promise<Deployment> {
     authority,
     evidence: `s3://${instance.task['SALLYPORT_EVIDENCE_BUCKET'] ?? ''}`,
     invoke: (name, event = {}) => run(name, event),
+    configuration: (rules) => filesOf(rules, settings(postgres, issuer.url, credential, rules)),
     publish: async (rules) => {
       const files = filesOf(rules, settings(postgres, issuer.url, credential, rules));
       const asked = { files };
@@ -224,6 +232,7 @@ export async function deploy(): Promise<Deployment> {
     },
     idToken,
     sallyport: (...args) => sallyport(args, surroundings),
+    sallyportWith: (environment, ...args) => sallyport(args, { ...surroundings, ...environment }),
     lines: () => [...[...deployed.values()].flatMap(({ lines }) => lines), ...tasks.flatMap(({ lines }) => lines)],
     stop: async () => {
       await Promise.all(clients.map((client) => client.end().catch(() => undefined)));
@@ -244,14 +253,11 @@ export async function deploy(): Promise<Deployment> {
   };
 }
 
-function sallyport(
-  args: readonly string[],
-  environment: Readonly<Record<string, string>>,
-): Promise<{ readonly status: number; readonly output: string }> {
+function sallyport(args: readonly string[], environment: Readonly<Record<string, string>>): Promise<Ran> {
   return new Promise((resolve) => {
     const options = { env: { PATH: process.env['PATH'], ...environment }, maxBuffer: 16 * 1024 * 1024 };
     execFile(process.execPath, [join(ROOT, 'cli/sallyport.mjs'), ...args], options, (error, stdout, stderr) => {
-      resolve({ status: error === null ? 0 : Number(error.code), output: stdout + stderr });
+      resolve({ status: error === null ? 0 : Number(error.code), stdout, output: stdout + stderr });
     });
   });
 }
