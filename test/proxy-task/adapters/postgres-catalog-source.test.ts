@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { catalogOf, parseDump } from '../../../core/statement/sql/catalog-dump.ts';
 import { CATALOG_FINGERPRINT } from '../../../core/statement/sql/catalog-fingerprint.ts';
 import type { Catalog } from '../../../core/statement/sql/catalog.ts';
 import {
@@ -241,4 +242,40 @@ test('closing fails what is being read', async () => {
   const refreshing = source.refresh();
   source.close();
   await expect(refreshing).rejects.toMatchObject({ code: 'catalog-unavailable' });
+});
+
+test('where rows are kept, others build the same catalog and the state of a new session from them', async () => {
+  source.close();
+  source = createCatalogSource({ connect, clock, keepRows: true });
+  await ddl.query(`create table public.dumped (a int, b text default 'ü "\\')`);
+  const catalog = await source.refresh();
+  const text = (await source.dump(catalog.version)).toString('utf8');
+  const opened = catalogOf(parseDump(text));
+  expect(opened.catalog).toEqual(catalog);
+  expect(opened.state).toMatchObject({ currentUser: postgres.superuser, tempRelations: [] });
+});
+
+test('sizes that move without a change of meaning leave the kept rows those of the snapshot', async () => {
+  source.close();
+  source = createCatalogSource({ connect, clock, keepRows: true });
+  await ddl.query('create table public.sized as select generate_series(1, 15) as a');
+  await ddl.query('analyze public.sized');
+  const catalog = await source.refresh();
+  await ddl.query('insert into public.sized select 1 from generate_series(1, 20)');
+  await ddl.query('analyze public.sized');
+  await ddl.query('create temporary table passing (a int)');
+  expect(await source.refresh()).toBe(catalog);
+  expect(catalogOf(parseDump((await source.dump(catalog.version)).toString('utf8'))).catalog.version).toBe(catalog.version);
+});
+
+test('rows of a snapshot that was replaced are gone, and where none are kept none are given', async () => {
+  const unkept = await source.refresh();
+  await expect(source.dump(unkept.version)).rejects.toMatchObject({ code: 'catalog-unavailable' });
+  source.close();
+  source = createCatalogSource({ connect, clock, keepRows: true });
+  const before = await source.refresh();
+  await ddl.query('create table public.replacing (a int)');
+  const after = await source.refresh();
+  await expect(source.dump(before.version)).rejects.toMatchObject({ code: 'catalog-unavailable' });
+  expect(has(catalogOf(parseDump((await source.dump(after.version)).toString('utf8'))).catalog, 'replacing')).toBe(true);
 });
