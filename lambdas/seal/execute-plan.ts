@@ -47,7 +47,8 @@ export type Executed = {
 export async function executePlan(plan: SealPlan, parts: ExecuteParts): Promise<Executed> {
   const { store, signer } = parts;
   await put(store, FORMAT_PATH, Buffer.from(FORMAT_TEXT));
-  await put(store, keyPath(signer.keyId), Buffer.from(signer.publicKeyPem));
+  await put(store, keyPath(plan.keyId), Buffer.from(plan.keyPem));
+  if (signer.keyId !== plan.keyId) await put(store, keyPath(signer.keyId), Buffer.from(signer.publicKeyPem));
   const batches = await readParts(plan.parts, parts);
   const tree = new MerkleTree(
     plan.tree.size,
@@ -110,20 +111,14 @@ async function putCheckpoint(
   const checkpoint = standing === undefined ? undefined : parseCheckpoint(standing);
   if (standing === undefined || checkpoint === undefined || checkpoint.text !== treeHeadText(head))
     throw new EvidenceTaken(`another file stands at ${path}`);
-  if (!(await isOurs(checkpoint, plan, store, signer))) throw new EvidenceTaken(`the checkpoint at ${path} was not signed by this sealer`);
+  if (!isOurs(checkpoint, plan, signer)) throw new EvidenceTaken(`the checkpoint at ${path} was not signed by this sealer`);
   return { path, note: standing };
 }
 
 /** Signed with the key of now, or with that of the plan: it may have been changed since. */
-async function isOurs(checkpoint: Checkpoint, plan: SealPlan, store: EvidenceStore, signer: Signer): Promise<boolean> {
-  const planned = plan.keyId === signer.keyId ? undefined : (await store.read(keyPath(plan.keyId)))?.toString('utf8');
-  const keys = [signer.publicKeyPem, ...(planned === undefined ? [] : [planned])].map(trustedKey).filter((key) => key !== undefined);
-  return (
-    signedBy(
-      checkpoint,
-      keys.filter(({ fingerprint }) => [signer.keyId, plan.keyId].includes(fingerprint)),
-    ) !== undefined
-  );
+function isOurs(checkpoint: Checkpoint, plan: SealPlan, signer: Signer): boolean {
+  const keys = [signer.publicKeyPem, plan.keyPem].map(trustedKey).filter((key) => key !== undefined);
+  return signedBy(checkpoint, keys) !== undefined;
 }
 
 async function put(store: EvidenceStore, path: string, bytes: Buffer): Promise<void> {

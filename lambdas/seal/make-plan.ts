@@ -38,7 +38,7 @@ export type PlanParts = {
   readonly writers: WriterDirectory;
   readonly state: SealState;
   readonly clock: SealClock;
-  readonly signer: Pick<Signer, 'keyId'>;
+  readonly signer: Pick<Signer, 'keyId' | 'publicKeyPem'>;
   readonly instance: string;
   /** Version of the program, for `writer.opened`. */
   readonly program: string;
@@ -68,7 +68,16 @@ export async function makePlan(n: number, done: SealedTree | undefined, parts: P
   const own = ownEntries(done, { seen, broken, behind }, known, parts, { atMs, monoUs: clock.monoUs() });
   const tree: TreeState = done === undefined ? { size: 0, peaks: [] } : { size: done.size, peaks: done.peaks };
   return {
-    plan: { n, atMs, day: new Date(atMs).toISOString().slice(0, 10), keyId: signer.keyId, tree, parts: planned, ...own },
+    plan: {
+      n,
+      atMs,
+      day: new Date(atMs).toISOString().slice(0, 10),
+      keyId: signer.keyId,
+      keyPem: signer.publicKeyPem,
+      tree,
+      parts: planned,
+      ...own,
+    },
     batches: new Map(moved.map(([writer, { batches }]) => [writer, batches])),
     broken,
     more: behind,

@@ -26,8 +26,9 @@ export type SealPlan = {
   readonly n: number;
   readonly atMs: number;
   readonly day: string;
-  /** Fingerprint of the key that signs. */
+  /** The key that was to sign, which the sealer's spine may name: it may have been changed when the plan is carried out. */
   readonly keyId: string;
+  readonly keyPem: string;
   readonly tree: TreeState;
   readonly parts: readonly PlannedPart[];
   readonly own: readonly OwnBatch[];
@@ -48,15 +49,15 @@ export const PLAN_ITEM = 'plan';
 /** Undefined where the value is no plan. */
 export function parsePlan(value: unknown): SealPlan | undefined {
   if (!isRecord(value)) return undefined;
-  const { n, atMs, day, keyId, parts, own } = value;
+  const { n, atMs, day, keyId, keyPem, parts, own } = value;
   const tree = parseTreeState(value['tree']);
   const sealer = parseSealer(value['sealer']);
-  if (!isCount(n) || !isCount(atMs) || !isDay(day) || !isHash(keyId)) return undefined;
+  if (!isCount(n) || !isCount(atMs) || !isDay(day) || !isHash(keyId) || typeof keyPem !== 'string') return undefined;
   if (tree === undefined || sealer === undefined || !Array.isArray(parts) || !Array.isArray(own)) return undefined;
   const planned = parts.map(parsePart);
   const batches = own.map(parseOwn);
   if (!planned.every((part) => part !== undefined) || !batches.every((batch) => batch !== undefined)) return undefined;
-  return { n, atMs, day, keyId, tree, parts: planned, own: batches, sealer };
+  return { n, atMs, day, keyId, keyPem, tree, parts: planned, own: batches, sealer };
 }
 
 /** Undefined where the value is no tree. */

@@ -215,6 +215,17 @@ describe('the sealer', () => {
     expect(await verdict(plane)).toMatchObject(FINE);
   });
 
+  test('whose key was changed right behind its first plan carries it out under the new one', async () => {
+    const plane = await twoWriters();
+    plane.memory.fault = { at: plane.memory.writes + 1, when: 'before' };
+    await expect(plane.seal()).rejects.toThrow(Died);
+    plane.memory.fault = undefined;
+    plane.signer = memorySigner();
+    await plane.seal();
+    await plane.seal();
+    expect(await verdict(plane)).toMatchObject(FINE);
+  });
+
   test('signs nothing over a file that somebody put in its place', async () => {
     const plane = await twoWriters();
     plane.memory.objects.set('writers/w1/000000000000.log', Buffer.from('forged\n'));
