@@ -327,7 +327,12 @@ describe('the sweeper', () => {
     const steps = whole.memory.writes - before;
     expect(steps).toBeGreaterThan(8);
     for (let step = 0; step < steps; step += 1) {
-      for (const when of ['before', 'after'] as const) {
+      for (const [when, sealedBetween] of [
+        ['before', false],
+        ['before', true],
+        ['after', false],
+        ['after', true],
+      ] as const) {
         const { plane } = await deadTask();
         await plane.seal();
         plane.minutes(1);
@@ -336,12 +341,12 @@ describe('the sweeper', () => {
         expect(plane.failures.map(({ error }) => error)).toEqual([expect.any(Died)]);
         plane.memory.fault = undefined;
         plane.failures.length = 0;
-        await plane.seal();
+        if (sealedBetween) await plane.seal();
         plane.minutes(1);
         await plane.sweep();
         expect(plane.failures).toEqual([]);
         await plane.seal();
-        expect([step, when, await verdict(plane)]).toMatchObject([step, when, FINE]);
+        expect([step, when, sealedBetween, await verdict(plane)]).toMatchObject([step, when, sealedBetween, FINE]);
         expect(plane.memory.writers.get('w1')?.item.state).toBe('fenced');
         expect(plane.memory.live.get('w1')?.size).toBe(0);
       }
