@@ -2,6 +2,7 @@
 import { buildBundle } from '../core/config/build-bundle.ts';
 import { readConfig } from '../core/config/read-config.ts';
 import { principalName, type Principal } from '../core/principal.ts';
+import { findDatabase } from '../core/target.ts';
 import { loadParser } from '../core/statement/sql/parse.ts';
 import { readSql } from '../core/statement/sql/read-sql.ts';
 import { safeFunctionsOf } from '../core/statement/sql/safe-functions.ts';
@@ -22,7 +23,7 @@ export type JudgingSpeed = { readonly cachedPerSecond: number; readonly newP50Us
 export async function measureJudging(configDir: string, targetName: string, env: Readonly<Record<string, string>>): Promise<JudgingSpeed> {
   const reading = readConfig(await readConfigFiles(configDir), env);
   if ('errors' in reading) throw new Error(`the configuration of the benchmark does not hold: ${JSON.stringify(reading.errors)}`);
-  const target = reading.config.targets.find(({ name }) => name === targetName);
+  const target = findDatabase(reading.config.targets, targetName);
   if (target === undefined) throw new Error(`no target ${targetName}`);
   const bundle = buildBundle(reading.config);
   const { major, catalog, state } = catalogOf(await readLiveCatalog(target, env));

@@ -86,11 +86,12 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
 }
 
 function findTarget(config: Config, name: string | undefined): PostgresTarget {
-  const [only, ...others] = config.targets;
+  const databases = config.targets.filter((target) => target.kind === 'postgres');
+  const [only, ...others] = databases;
   if (name === undefined && only !== undefined && others.length === 0) return only;
-  const names = config.targets.map((target) => target.name).join(', ');
+  const names = databases.map((target) => target.name).join(', ');
   if (name === undefined) throw new UsageError(`--target is missing: one of ${names}`);
-  const found = config.targets.find((target) => target.name === name);
+  const found = databases.find((target) => target.name === name);
   if (found === undefined) throw new UsageError(`there is no target ${name}: use one of ${names}`);
   return found;
 }

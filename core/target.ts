@@ -26,6 +26,47 @@ export type PostgresTarget = {
   readonly detectors: readonly string[];
 };
 
+/** A host that agents may ask for by name, over SSH. Read from `sallyport.yaml`; it names its credential, never contains it. */
+export type SshTarget = {
+  readonly kind: 'ssh';
+  /** What clients write as user name: `web1`, or `deploy+web1` for an account that is not the first. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  /** Accounts on the host that agents may ask for; the first is the one they get where they name none. */
+  readonly accounts: readonly [string, ...string[]];
+  /** `SHA256:…` of the host's public keys, as `ssh-keygen -l` prints it: any other key ends the connection. At least one. */
+  readonly hostKeys: readonly string[];
+  readonly credential: HostCredentialRef;
+  /** On AWS: the role through which the credential is had (design §10). */
+  readonly assume?: AssumeRole;
+  /** For `instanceConnect`: the instance that the key is pushed to. */
+  readonly instanceId?: string;
+  /** What runs commands: `posix` for sh, dash and bash; `other`: no command is read, each is opaque. */
+  readonly shell: 'posix' | 'other';
+  /** Names of variables that clients may set, in capitals; `LC_*` is every name that starts so. */
+  readonly environment: readonly string[];
+  readonly limits: HostLimits;
+  /** `rows`: what channels carry is recorded; `digest`: only its hash and length. */
+  readonly recordContent: 'rows' | 'digest';
+  /** Detectors by which what programs print is redacted, and transfers are scanned. */
+  readonly detectors: readonly string[];
+  /** Transfers that end where a detector finds something in them, since a file cannot be redacted on its way. */
+  readonly blockFindings: 'none' | 'read' | 'write' | 'both';
+};
+
+export type Target = PostgresTarget | SshTarget;
+
+/** The database of this name; a host of this name is none. */
+export function findDatabase(targets: readonly Target[], name: string): PostgresTarget | undefined {
+  return targets.find((target): target is PostgresTarget => target.kind === 'postgres' && target.name === name);
+}
+
+/** The host of this name; a database of this name is none. */
+export function findHost(targets: readonly Target[], name: string): SshTarget | undefined {
+  return targets.find((target): target is SshTarget => target.kind === 'ssh' && target.name === name);
+}
+
 export type UpstreamTls =
   /** `ca`: the authorities in PEM themselves, where no file holds them; RDS has its own. */
   | { readonly mode: 'verify-full'; readonly caFile?: string; readonly ca?: string; readonly serverName?: string }
@@ -37,6 +78,16 @@ export type CredentialRef =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'secretsManager'; readonly arn: string }
   | { readonly kind: 'rdsIam' };
+
+export type HostCredentialRef =
+  /** A private key, in PEM or OpenSSH's own form and without a passphrase. */
+  | { readonly kind: 'env'; readonly name: string }
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'secretsManager'; readonly arn: string }
+  /** A certificate for minutes, signed by the gateway's own authority, which the host trusts. */
+  | { readonly kind: 'sshCa' }
+  /** A key that EC2 Instance Connect pushes to the instance for one minute. */
+  | { readonly kind: 'instanceConnect' };
 
 /** A role in the target's account, which `issue-credential` alone may assume. */
 export type AssumeRole = {
@@ -57,6 +108,11 @@ export type TargetLimits = {
   readonly maxSessionMs: number;
   readonly idleMs: number;
   readonly maxStatementBytes: number;
+};
+
+export type HostLimits = Omit<TargetLimits, 'maxRows'> & {
+  /** Channels of one session that are open at once. */
+  readonly maxChannels: number;
 };
 
 export type Budget = {

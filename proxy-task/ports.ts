@@ -8,7 +8,7 @@ import type { Bundle } from '../core/policy/bundle.ts';
 import type { ConnectAnswer, MaskingAnswer } from '../core/policy/connect-answer.ts';
 import type { Principal } from '../core/principal.ts';
 import type { WriterItem } from '../core/state/control.ts';
-import type { PostgresTarget } from '../core/target.ts';
+import type { PostgresTarget, SshTarget } from '../core/target.ts';
 
 export type { ApprovalGate, Recorder };
 
@@ -24,7 +24,10 @@ export interface BundleSource {
 }
 
 export interface TargetDirectory {
+  /** The database of this name; a host is none. */
   find(name: string): PostgresTarget | undefined;
+  /** The host of this name; a database is none. */
+  findHost(name: string): SshTarget | undefined;
 }
 
 /** A secret for one upstream login; lives in memory and goes with the session. */

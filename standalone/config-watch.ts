@@ -6,7 +6,7 @@ import type { Config } from '../core/config/config.ts';
 import { readConfig } from '../core/config/read-config.ts';
 import { SallyportError } from '../core/errors.ts';
 import type { Bundle } from '../core/policy/bundle.ts';
-import type { PostgresTarget } from '../core/target.ts';
+import { findDatabase, findHost, type PostgresTarget, type SshTarget } from '../core/target.ts';
 import type { BundleSource, Clock, TargetDirectory } from '../proxy-task/ports.ts';
 import { readConfigFiles } from './config-directory.ts';
 
@@ -82,7 +82,11 @@ export class ConfigWatch implements BundleSource, TargetDirectory {
   }
 
   find(name: string): PostgresTarget | undefined {
-    return this.#config.targets.find((target) => target.name === name);
+    return findDatabase(this.#config.targets, name);
+  }
+
+  findHost(name: string): SshTarget | undefined {
+    return findHost(this.#config.targets, name);
   }
 
   stop(): void {

@@ -1,5 +1,5 @@
 /** `tests/*.yaml`: policy and masking cases. */
-import { ACTIONS, RESOURCE_TYPES, type Action, type Effect } from '../statement/effect.ts';
+import { ACTIONS, HOST_RESOURCE_TYPES, RESOURCE_TYPES, type Action, type Effect } from '../statement/effect.ts';
 import type { KnownNames } from '../policy/check-policy.ts';
 import { isWellFormed, parseResourceName, splitResourceName } from '../policy/resource-id.ts';
 import type { ConfigError } from './config-error.ts';
@@ -28,7 +28,6 @@ type CaseFile = {
 };
 
 const check = compileSchema(testsSchema);
-const HOST_TYPES: ReadonlySet<string> = new Set(['Program', 'File', 'Repository', 'Ref', 'Endpoint']);
 
 /** Reads one file of cases. A case that tests nothing is an error. */
 export function readCasesFile(
@@ -56,7 +55,7 @@ export function parseEffect(text: string): Effect | undefined {
   const action = ACTIONS.find((one): one is Action => one === actionName);
   const type = RESOURCE_TYPES.find((one) => one === typeName);
   if (action === undefined || type === undefined) return undefined;
-  if (HOST_TYPES.has(type)) {
+  if (HOST_RESOURCE_TYPES.has(type)) {
     // Names of files may have spaces; those of the target's own name stand before a colon.
     const found = parseResourceName(type, `target:${[name ?? '', ...more].join(' ')}`);
     return found === undefined ? undefined : { action, resource: found.resource };

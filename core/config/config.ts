@@ -2,18 +2,20 @@
 import type { MaskRule, PatternRule } from '../masking/rules.ts';
 import type { PersonKey } from '../principal.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { PostgresTarget } from '../target.ts';
+import type { Target } from '../target.ts';
 import type { PolicyCase } from './policy-case.ts';
 
 export type Config = {
   /** `b-` and the first 16 hex digits of the SHA-256 over the canonical content. */
   readonly version: string;
-  readonly listeners: { readonly postgres: Listener; readonly api: ApiListener };
+  /** Without `ssh` there is no SSH. */
+  readonly listeners: { readonly postgres: Listener; readonly api: ApiListener; readonly ssh?: SshListener };
   readonly issuers: readonly IssuerConfig[];
   readonly agents: readonly AgentConfig[];
+  readonly sshUserCas: readonly SshUserCa[];
   /** Bare name as used in `@approvers` → namespaced group. */
   readonly approverGroups: ReadonlyMap<string, string>;
-  readonly targets: readonly PostgresTarget[];
+  readonly targets: readonly Target[];
   readonly recording: RecordingConfig;
   readonly policies: readonly Policy[];
   readonly masks: readonly MaskRule[];
@@ -29,6 +31,19 @@ export type ListenerTls = { readonly certFile: string; readonly keyFile: string 
 
 /** `publicUrl` starts the links that people get, without a slash at its end; absent, the listener's own address does. */
 export type ApiListener = Listener & { readonly publicUrl?: string };
+
+/** SSH brings its own encryption: it may listen anywhere. Port 0 picks a free one. */
+export type SshListener = Pick<Listener, 'host' | 'port'>;
+
+/** An authority whose OpenSSH user certificates are taken as an agent's identity, in place of a token. */
+export type SshUserCa = {
+  /** Short name of the configured issuer in whose namespace its agents are. */
+  readonly issuer: string;
+  /** The authority's public key, as its line in `authorized_keys` has it: type, then the blob in base64. */
+  readonly publicKey: { readonly type: string; readonly blob: Uint8Array };
+  /** What names the agent: the certificate's key id, or its first principal. */
+  readonly agentFrom: 'keyId' | 'principal';
+};
 
 /** An issuer of tokens, and how its claims are to be read. */
 export type IssuerConfig = {

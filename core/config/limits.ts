@@ -9,3 +9,6 @@ export const DEFAULT_LIMITS: TargetLimits = {
   idleMs: 30 * 60_000,
   maxStatementBytes: 1024 * 1024,
 };
+
+/** Channels of one session at once: `ControlMaster` shares one connection among a build's many commands. */
+export const DEFAULT_MAX_CHANNELS = 64;

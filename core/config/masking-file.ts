@@ -26,6 +26,7 @@ export function readMaskingFile(
   file: string,
   text: string,
   targets: ReadonlySet<string>,
+  hosts: ReadonlySet<string> = new Set(),
 ): {
   readonly masks: readonly MaskRule[];
   readonly patterns: readonly PatternRule[];
@@ -46,6 +47,8 @@ export function readMaskingFile(
   (raw.columns ?? []).forEach((rule, i) => {
     const path = ['columns', i];
     known(rule.target, path);
+    if (hosts.has(rule.target))
+      refuse([...path, 'target'], `\`${rule.target}\` is a host, which has no columns`, 'use `patterns`, or name a database');
     const [schema, table, column, ...more] = splitResourceName(rule.column) ?? [];
     if (schema === undefined || table === undefined || column === undefined || more.length > 0) {
       refuse([...path, 'column'], `\`${rule.column}\` is no column`, 'write schema.table.column, quoted as in SQL where needed');

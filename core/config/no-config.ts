@@ -9,6 +9,7 @@ export const NO_CONFIG: Config = {
   listeners: { postgres: { host: '127.0.0.1', port: 6432 }, api: { host: '127.0.0.1', port: 8080 } },
   issuers: [],
   agents: [],
+  sshUserCas: [],
   approverGroups: new Map(),
   targets: [],
   recording: { retentionMs: 0 },

@@ -37,6 +37,7 @@ export function readConfig(files: ReadonlyMap<string, string>, environment: Read
   // Without targets and issuers everything else would be full of follow-up errors.
   if (main === undefined) return { errors: sorted(errors) };
   const targets = new Set(main.targets.map((target) => target.name));
+  const hosts = new Set(main.targets.filter(({ kind }) => kind === 'ssh').map((target) => target.name));
   const issuers = new Set(main.issuers.map((issuer) => issuer.name));
 
   const policyTexts = new Map(paths.filter(isPolicy).map((path) => [path, text(path) ?? '']));
@@ -44,19 +45,19 @@ export function readConfig(files: ReadonlyMap<string, string>, environment: Read
     const slash = name.indexOf('/');
     return slash > 0 && issuers.has(name.slice(0, slash)) ? name : main.approverGroups.get(name);
   };
-  const { policies, errors: policyErrors } = readPolicies(policyTexts, lookUp, { targets, issuers });
+  const { policies, errors: policyErrors } = readPolicies(policyTexts, lookUp, { targets, hosts, issuers });
   errors.push(...policyErrors);
   if (policies.length === 0 && policyErrors.length === 0) {
     errors.push(atStart('policies', 'there is no policy, so that nothing would be permitted', 'write one in policies/NAME.cedar'));
   }
 
-  const masking = readMaskingFile(MASKING_FILE, text(MASKING_FILE) ?? '', targets);
+  const masking = readMaskingFile(MASKING_FILE, text(MASKING_FILE) ?? '', targets, hosts);
   errors.push(...masking.errors);
 
   const cases: PolicyCase[] = [];
   const caseContents: [string, unknown][] = [];
   for (const path of paths.filter(isCases)) {
-    const read = readCasesFile(path, text(path) ?? '', { targets, issuers });
+    const read = readCasesFile(path, text(path) ?? '', { targets, hosts, issuers });
     cases.push(...read.cases);
     caseContents.push([path, read.content]);
     errors.push(...read.errors);

@@ -1,17 +1,20 @@
 /** `sallyport.yaml`: listeners, issuers, agents and owners, approver groups, targets, limits, recording. */
 import { personKey } from '../identity/person-key.ts';
-import type { CredentialRef, PostgresTarget, TargetLimits, UpstreamTls } from '../target.ts';
-import type { AgentConfig, ApiListener, Config, IssuerConfig, Listener } from './config.ts';
-import { DURATION_FORM, parseDuration } from './duration.ts';
+import type { Target } from '../target.ts';
+import type { AgentConfig, ApiListener, Config, IssuerConfig, Listener, SshUserCa } from './config.ts';
+import { readDatabase } from './database-file.ts';
+import { readHost } from './host-file.ts';
+import { readDuration, readLimits } from './limits-file.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { isLoopback, isTrustworthyUrl } from './loopback.ts';
 import sallyportSchema from './sallyport.schema.json' with { type: 'json' };
 import { compileSchema } from './schema-check.ts';
-import type { AgentFile, IssuerFile, LimitsFile, ListenerFile, SallyportFile, TargetFile } from './sallyport-shape.ts';
+import type { AgentFile, IssuerFile, ListenerFile, SallyportFile } from './sallyport-shape.ts';
+import { parsePublicKey } from './ssh-public-key.ts';
 import { readYaml, type Environment, type Refuse, type YamlPath } from './yaml-file.ts';
 import type { ConfigError } from './config-error.ts';
 
-export type MainConfig = Pick<Config, 'listeners' | 'issuers' | 'agents' | 'approverGroups' | 'targets' | 'recording'>;
+export type MainConfig = Pick<Config, 'listeners' | 'issuers' | 'agents' | 'sshUserCas' | 'approverGroups' | 'targets' | 'recording'>;
 
 export const DEFAULT_ALGORITHMS: readonly string[] = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA'];
 /** Clocks of servers differ by seconds; more than a minute would let an ended token act for too long. */
@@ -38,7 +41,12 @@ export function readSallyportFile(
   const agents = (raw.agents ?? []).map((agent) => readAgent(agent));
   const limits = readLimits(raw.limits ?? {}, DEFAULT_LIMITS, ['limits'], refuse);
   const recordRows = raw.recording?.rows ?? 'rows';
-  const targets = raw.targets.map((target, i) => readTarget(target, limits, recordRows, ['targets', i], refuse));
+  const targets = raw.targets.map((target, i): Target => {
+    const path = ['targets', i];
+    return target.kind === 'ssh'
+      ? readHost(target, limits, recordRows, path, refuse)
+      : readDatabase(target, limits, recordRows, path, refuse);
+  });
   refuseTwice(
     issuers.map((issuer) => issuer.name),
     (i) => ['issuers', i, 'name'],
@@ -76,6 +84,14 @@ export function readSallyportFile(
     known(agent.name, ['agents', i, 'name']);
     agent.groups?.forEach((group, k) => known(group, ['agents', i, 'groups', k]));
   });
+  const sshUserCas = (raw.sshUserCas ?? []).flatMap((ca, i): SshUserCa[] => {
+    const path = ['sshUserCas', i];
+    if (!names.has(ca.issuer)) refuse([...path, 'issuer'], `no issuer is called \`${ca.issuer}\``, `use one of ${[...names].join(', ')}`);
+    const publicKey = parsePublicKey(ca.publicKey);
+    if (publicKey !== undefined) return [{ issuer: ca.issuer, publicKey, agentFrom: ca.agentFrom ?? 'keyId' }];
+    refuse([...path, 'publicKey'], 'it is no public key', "write the line of the authority's .pub file; never its private key");
+    return [];
+  });
   const approverGroups = new Map(Object.entries(raw.approverGroups ?? {}));
   for (const [name, group] of approverGroups) known(group, ['approverGroups', name]);
 
@@ -83,9 +99,13 @@ export function readSallyportFile(
     listeners: {
       postgres: readListener(raw.listeners?.postgres ?? {}, 6432, ['listeners', 'postgres'], refuse),
       api: readApiListener(raw.listeners?.api ?? {}, ['listeners', 'api'], refuse),
+      ...(raw.listeners?.ssh === undefined
+        ? {}
+        : { ssh: { host: raw.listeners.ssh.host ?? '127.0.0.1', port: raw.listeners.ssh.port ?? 2222 } }),
     },
     issuers,
     agents,
+    sshUserCas,
     approverGroups,
     targets,
     recording: { retentionMs: readDuration(raw.recording?.retention, DEFAULT_RETENTION_MS, ['recording', 'retention'], refuse) },
@@ -153,80 +173,6 @@ function readAgent(raw: AgentFile): AgentConfig {
     ...(raw.groups === undefined ? {} : { groups: raw.groups }),
     ...(raw.shortName === undefined ? {} : { shortName: raw.shortName }),
   };
-}
-
-function readTarget(raw: TargetFile, limits: TargetLimits, recordRows: 'rows' | 'digest', path: YamlPath, refuse: Refuse): PostgresTarget {
-  const tls: UpstreamTls = raw.tls?.mode === 'disable' ? { mode: 'disable' } : { ...raw.tls, mode: 'verify-full' };
-  if (tls.mode === 'disable' && !isLoopback(raw.host) && !raw.host.startsWith('/')) {
-    refuse(
-      [...path, 'tls', 'mode'],
-      `the connection to \`${raw.host}\` would be readable on the way`,
-      'use verify-full; disable is for loopback hosts and Unix sockets',
-    );
-  }
-  const { caFile, ca, serverName } = raw.tls ?? {};
-  if (raw.tls?.mode === 'disable' && (caFile !== undefined || ca !== undefined || serverName !== undefined)) {
-    refuse([...path, 'tls'], 'caFile, ca and serverName have no meaning without TLS', 'remove them, or use verify-full');
-  }
-  if (caFile !== undefined && ca !== undefined) refuse([...path, 'tls', 'ca'], 'both caFile and ca are given', 'keep one of them');
-  const credential = readCredential(raw.credential);
-  if (credential === undefined) {
-    // The value itself is not repeated: it may be the password that someone wrote down by mistake.
-    refuse(
-      [...path, 'credential'],
-      'the credential is no reference',
-      'write env:NAME, file:PATH, secretsManager:ARN or rdsIam; never the secret',
-    );
-  }
-  if (raw.assume !== undefined && credential !== undefined && credential.kind !== 'secretsManager' && credential.kind !== 'rdsIam') {
-    refuse(
-      [...path, 'assume'],
-      `a role is assumed for secretsManager and rdsIam only, not for ${credential.kind}`,
-      'remove it, or change the credential',
-    );
-  }
-  return {
-    kind: 'postgres',
-    name: raw.name,
-    host: raw.host,
-    port: raw.port ?? 5432,
-    database: raw.database ?? raw.name,
-    user: raw.user,
-    tls,
-    credential: credential ?? { kind: 'rdsIam' },
-    ...(raw.assume === undefined ? {} : { assume: raw.assume }),
-    limits: readLimits(raw.limits ?? {}, limits, [...path, 'limits'], refuse),
-    readsUnrecorded: raw.readsUnrecorded ?? false,
-    recordRows: raw.recordRows ?? recordRows,
-    detectors: [],
-  };
-}
-
-function readCredential(text: string): CredentialRef | undefined {
-  if (text === 'rdsIam') return { kind: 'rdsIam' };
-  const [, kind, value = ''] = /^(env|file|secretsManager):(\S+)$/.exec(text) ?? [];
-  if (kind === 'env' && /^[A-Za-z_]\w*$/.test(value)) return { kind, name: value };
-  if (kind === 'file') return { kind, path: value };
-  if (kind === 'secretsManager' && /^arn:aws[\w-]*:secretsmanager:/.test(value)) return { kind, arn: value };
-  return undefined;
-}
-
-function readLimits(raw: LimitsFile, defaults: TargetLimits, path: YamlPath, refuse: Refuse): TargetLimits {
-  return {
-    maxRows: raw.maxRows ?? defaults.maxRows,
-    maxBytes: raw.maxBytes ?? defaults.maxBytes,
-    budgets: raw.budgets ?? defaults.budgets,
-    maxSessionMs: readDuration(raw.maxSession, defaults.maxSessionMs, [...path, 'maxSession'], refuse),
-    idleMs: readDuration(raw.idle, defaults.idleMs, [...path, 'idle'], refuse),
-    maxStatementBytes: raw.maxStatementBytes ?? defaults.maxStatementBytes,
-  };
-}
-
-function readDuration(text: string | undefined, fallback: number, path: YamlPath, refuse: Refuse): number {
-  if (text === undefined) return fallback;
-  const ms = parseDuration(text);
-  if (ms === undefined) refuse(path, `\`${text}\` is no duration`, `write ${DURATION_FORM}`);
-  return ms ?? fallback;
 }
 
 function refuseTwice(names: readonly string[], path: (index: number) => YamlPath, refuse: Refuse): void {

@@ -2,9 +2,14 @@
 import type { AssumeRole, Budget } from '../target.ts';
 
 export type SallyportFile = {
-  readonly listeners?: { readonly postgres?: ListenerFile; readonly api?: ListenerFile };
+  readonly listeners?: {
+    readonly postgres?: ListenerFile;
+    readonly api?: ListenerFile;
+    readonly ssh?: Pick<ListenerFile, 'host' | 'port'>;
+  };
   readonly issuers: readonly IssuerFile[];
   readonly agents?: readonly AgentFile[];
+  readonly sshUserCas?: readonly { readonly issuer: string; readonly publicKey: string; readonly agentFrom?: 'keyId' | 'principal' }[];
   readonly approverGroups?: Readonly<Record<string, string>>;
   readonly targets: readonly TargetFile[];
   readonly limits?: LimitsFile;
@@ -41,7 +46,9 @@ export type AgentFile = {
   readonly shortName?: string;
 };
 
-export type TargetFile = {
+export type TargetFile = DatabaseFile | HostFile;
+
+export type DatabaseFile = {
   readonly name: string;
   readonly kind?: 'postgres';
   readonly host: string;
@@ -54,6 +61,23 @@ export type TargetFile = {
   readonly limits?: LimitsFile;
   readonly readsUnrecorded?: boolean;
   readonly recordRows?: 'rows' | 'digest';
+};
+
+export type HostFile = {
+  readonly name: string;
+  readonly kind: 'ssh';
+  readonly host: string;
+  readonly port?: number;
+  readonly accounts: readonly string[];
+  readonly hostKeys: readonly string[];
+  readonly credential: string;
+  readonly assume?: AssumeRole;
+  readonly instanceId?: string;
+  readonly shell?: 'posix' | 'other';
+  readonly environment?: readonly string[];
+  readonly limits?: Omit<LimitsFile, 'maxRows'> & { readonly maxChannels?: number };
+  readonly recordContent?: 'rows' | 'digest';
+  readonly blockFindings?: 'none' | 'read' | 'write' | 'both';
 };
 
 export type LimitsFile = {

@@ -17,7 +17,9 @@ export type SchemaCheck = (value: unknown) => readonly SchemaFinding[];
 export function compileSchema(schema: AnySchemaObject): SchemaCheck {
   const ajv = new Ajv2020({ allErrors: true, verbose: true, strict: true, allowUnionTypes: true });
   const validate = ajv.compile(schema);
-  return (value) => (validate(value) ? [] : (validate.errors ?? []).map((error) => finding(error, value)));
+  // What `if` adds only repeats that something within its branch is wrong.
+  return (value) =>
+    validate(value) ? [] : (validate.errors ?? []).filter(({ keyword }) => keyword !== 'if').map((error) => finding(error, value));
 }
 
 function finding(error: ErrorObject, root: unknown): SchemaFinding {

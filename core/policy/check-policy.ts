@@ -4,11 +4,16 @@ import { expandAction } from './actions.ts';
 import { approvalUse, cannotHoldWithoutApproval, entitiesNamed, type EntityName } from './policy-shape.ts';
 import { positionOfText } from './policy-source.ts';
 import type { Policy } from './policy.ts';
-import { RESOURCE_TYPES } from '../statement/effect.ts';
+import { HOST_RESOURCE_TYPES, RESOURCE_TYPES } from '../statement/effect.ts';
 import { parseResourceName } from './resource-id.ts';
 
 /** What policies may name. */
-export type KnownNames = { readonly targets: ReadonlySet<string>; readonly issuers: ReadonlySet<string> };
+export type KnownNames = {
+  readonly targets: ReadonlySet<string>;
+  /** Those of the targets that are hosts; absent: none is. */
+  readonly hosts?: ReadonlySet<string>;
+  readonly issuers: ReadonlySet<string>;
+};
 
 /** Every finding about one policy. */
 export function checkPolicy(policy: Policy, known: KnownNames): readonly ConfigError[] {
@@ -19,7 +24,7 @@ export function checkPolicy(policy: Policy, known: KnownNames): readonly ConfigE
   checkApproval(policy, refuse);
   if (policy.effect === 'permit' && policy.json.action.op === 'All') {
     const fix =
-      'name the actions, or write action in Action::"all"; `reveal`, `lookup`, `unknown` and `connect` are permitted by name only';
+      'name the actions, or write action in Action::"all"; `reveal`, `lookup`, `unknown`, `connect`, `openShell` and `forward` are permitted by name only';
     refuse('permit', 'a permit of every action would lift masks and let the unresolved pass', fix);
   }
   for (const entity of entitiesNamed(policy.json)) {
@@ -80,6 +85,12 @@ function unknownEntity(entity: EntityName, known: KnownNames): { message: string
   if (found === undefined) return { message: `${name} is no name of a ${type}`, fix: `write ${NAME_FORMS[type]}` };
   if (!known.targets.has(found.target))
     return { message: `${name} is on no configured target`, fix: `start it with one of ${quoteAll(known.targets)}, or add the target` };
+  // A rule on what a target cannot have would match nothing, and look as if it did.
+  const isHost = known.hosts?.has(found.target) === true;
+  if (type !== 'Target' && isHost !== HOST_RESOURCE_TYPES.has(type)) {
+    const kind = isHost ? 'a host' : 'a database';
+    return { message: `${name}: \`${found.target}\` is ${kind}, which has no ${type}`, fix: 'name another target, or another type' };
+  }
   return undefined;
 }
 

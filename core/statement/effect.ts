@@ -60,6 +60,9 @@ export const RESOURCE_TYPES = [
 ] as const;
 export type ResourceType = (typeof RESOURCE_TYPES)[number];
 
+/** Those that only a host has; the others, but `Target`, only a database. */
+export const HOST_RESOURCE_TYPES: ReadonlySet<ResourceType> = new Set(['Program', 'File', 'Repository', 'Ref', 'Endpoint']);
+
 /**
  * What an effect touches. `path` is from the outside in, without the target, which is []. In a database a schema is [schema], a
  * table [schema, table], a column [schema, table, column], a function [schema, function]. On a host a file or folder is its

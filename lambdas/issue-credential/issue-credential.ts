@@ -5,7 +5,7 @@ import { passwordIn } from '../../core/credential/secret-value.ts';
 import { TokenRefused } from '../../core/identity/token-refused.ts';
 import { principalName, type Principal } from '../../core/principal.ts';
 import { lockOf } from '../../core/state/locks.ts';
-import type { PostgresTarget } from '../../core/target.ts';
+import { findDatabase, type PostgresTarget } from '../../core/target.ts';
 import type { CredentialPorts, RoleKeys } from './ports.ts';
 
 export type CredentialRequest =
@@ -64,7 +64,7 @@ export async function issueCredential(
     const shortName = shortNameOf(config.agents, principal);
     purpose = { kind: 'session', session: request.session, principal, ...(shortName === undefined ? {} : { shortName }) };
   }
-  const target = config.targets.find(({ name }) => name === request.target);
+  const target = findDatabase(config.targets, request.target);
   if (target === undefined) return { answer: refused('unknown-target', `no target is called "${request.target}"`), issuance: known };
   try {
     const session = roleSession(target, purpose);

@@ -7,7 +7,7 @@ import { NO_CONFIG } from '../../core/config/no-config.ts';
 import { BundleRefused } from '../../core/config/published-bundle.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
 import { BUNDLE_ITEM } from '../../core/state/control.ts';
-import type { PostgresTarget } from '../../core/target.ts';
+import { findDatabase, findHost, type PostgresTarget, type SshTarget } from '../../core/target.ts';
 import type { BundleSource, Clock, StateItem, StatePoller, TargetDirectory } from '../ports.ts';
 
 export type FollowedBundlePorts = {
@@ -79,7 +79,11 @@ export class FollowedBundle implements BundleSource, TargetDirectory {
   }
 
   find(name: string): PostgresTarget | undefined {
-    return this.#config.targets.find((target) => target.name === name);
+    return findDatabase(this.#config.targets, name);
+  }
+
+  findHost(name: string): SshTarget | undefined {
+    return findHost(this.#config.targets, name);
   }
 
   stop(): void {

@@ -1,15 +1,15 @@
 /** Who may open a session on what: the same for every protocol. */
 import { principalName, type Principal } from '../../core/principal.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
-import type { PostgresTarget } from '../../core/target.ts';
+import type { PostgresTarget, SshTarget, Target } from '../../core/target.ts';
 import type { BundleSource, Clock, Control, TargetDirectory, TokenVerifier } from '../ports.ts';
 import type { Opinion, SecondOpinion } from './second-opinion.ts';
 
-export type Admission =
+export type Admission<T extends Target = PostgresTarget> =
   | {
       readonly kind: 'admitted';
       readonly principal: Principal;
-      readonly target: PostgresTarget;
+      readonly target: T;
       readonly bundle: Bundle;
       readonly policies: readonly string[];
     }
@@ -27,7 +27,7 @@ export type Admission =
 
 export type AdmissionPorts = {
   readonly tokens: TokenVerifier;
-  readonly targets: TargetDirectory;
+  readonly targets: Pick<TargetDirectory, 'find'>;
   readonly bundles: BundleSource;
   readonly control: Control;
   readonly clock: Clock;
@@ -39,11 +39,30 @@ export type AdmissionPorts = {
 const VERSIONS_MEET_MS = 5_000;
 const ASK_AGAIN_MS = 500;
 
-/** Verifies the token, then asks policy whether this principal may connect to this target. Never rejects. */
-export async function admit(ports: AdmissionPorts, token: string, targetName: string): Promise<Admission> {
+/** How somebody has shown who they are: by a token, or in a way that the listener has verified and that names a principal. */
+export type Identity = { readonly kind: 'token'; readonly token: string } | { readonly kind: 'principal'; readonly principal: Principal };
+
+export type HostAdmissionPorts = Omit<AdmissionPorts, 'targets'> & { readonly targets: Pick<TargetDirectory, 'findHost'> };
+
+/** Verifies the token, then asks policy whether this principal may connect to this database. Never rejects. */
+export function admit(ports: AdmissionPorts, token: string, targetName: string): Promise<Admission> {
+  return admitTo(ports, { kind: 'token', token }, targetName, (name) => ports.targets.find(name));
+}
+
+/** The same for a host. Never rejects. */
+export function admitToHost(ports: HostAdmissionPorts, identity: Identity, targetName: string): Promise<Admission<SshTarget>> {
+  return admitTo(ports, identity, targetName, (name) => ports.targets.findHost(name));
+}
+
+async function admitTo<T extends Target>(
+  ports: Omit<AdmissionPorts, 'targets'>,
+  identity: Identity,
+  targetName: string,
+  find: (name: string) => T | undefined,
+): Promise<Admission<T>> {
   let principal: Principal;
   try {
-    principal = await ports.tokens.verify(token);
+    principal = identity.kind === 'token' ? await ports.tokens.verify(identity.token) : identity.principal;
   } catch (error) {
     return { kind: 'refused', reason: error instanceof Error ? error.message : 'the token was refused' };
   }
@@ -53,12 +72,12 @@ export async function admit(ports: AdmissionPorts, token: string, targetName: st
     if (principal.expiresAtMs <= ports.clock.now()) return { kind: 'refused', reason: 'the token has expired', principal: name };
     const locked = ports.control.refusal(principal);
     if (locked !== undefined) return { kind: 'refused', reason: locked, principal: name, locked: true };
-    const target = ports.targets.find(targetName);
+    const target = find(targetName);
     if (target === undefined) return { kind: 'refused', reason: `no target is called "${targetName}"`, principal: name };
     const bundle = ports.bundles.current();
     const decision = bundle.policies.mayConnect(principal, target.name);
     if (decision.kind !== 'permit') return { kind: 'refused', reason: decision.reason, principal: name };
-    const opinion = (await ports.secondOpinion?.of(token, principal, target.name, bundle)) ?? AGREED;
+    const opinion = await opinionOn(ports, identity, principal, target.name, bundle);
     switch (opinion.kind) {
       case 'agrees':
         return { kind: 'admitted', principal, target, bundle, policies: decision.policies };
@@ -76,6 +95,19 @@ export async function admit(ports: AdmissionPorts, token: string, targetName: st
         });
     }
   }
+}
+
+/** Whoever is asked beside the proxy verifies a token itself: without one there is nothing that it could agree to. */
+async function opinionOn(
+  { secondOpinion }: Pick<AdmissionPorts, 'secondOpinion'>,
+  identity: Identity,
+  principal: Principal,
+  target: string,
+  bundle: Bundle,
+): Promise<Opinion> {
+  if (secondOpinion === undefined) return AGREED;
+  if (identity.kind === 'token') return secondOpinion.of(identity.token, principal, target, bundle);
+  return { kind: 'disagrees', reason: 'a login without a token cannot be verified beside the proxy' };
 }
 
 const AGREED: Opinion = { kind: 'agrees' };

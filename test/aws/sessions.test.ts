@@ -8,6 +8,7 @@ import { catalogKey } from '../../core/approval/staged-catalog.ts';
 import { buildBundle } from '../../core/config/build-bundle.ts';
 import type { Config } from '../../core/config/config.ts';
 import { readPublished } from '../../core/config/published-bundle.ts';
+import { findDatabase } from '../../core/target.ts';
 import { principalName } from '../../core/principal.ts';
 import { encodeStored } from '../../core/state/stored-item.ts';
 import { JoseTokenVerifier } from '../../proxy-task/adapters/jose-token-verifier.ts';
@@ -98,7 +99,7 @@ afterAll(() => services.stop());
 
 const credentials = () => new LambdaCredentials({ functionName: 'issue-credential', now: Date.now });
 const target = (name: string) => {
-  const found = config.targets.find((each) => each.name === name);
+  const found = findDatabase(config.targets, name);
   if (found === undefined) throw new Error(name);
   return found;
 };

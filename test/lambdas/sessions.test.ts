@@ -6,7 +6,7 @@ import { readPublished } from '../../core/config/published-bundle.ts';
 import { CredentialUnavailable } from '../../core/credential/credential-unavailable.ts';
 import type { RoleSession } from '../../core/credential/role-session.ts';
 import { TokenRefused } from '../../core/identity/token-refused.ts';
-import type { PostgresTarget } from '../../core/target.ts';
+import type { PostgresTarget, Target } from '../../core/target.ts';
 import { evaluatePolicy } from '../../lambdas/evaluate-policy/evaluate-policy.ts';
 import { verifierPerConfig } from '../../lambdas/evaluate-policy/verifier-per-config.ts';
 import { issueCredential, type CredentialRequest } from '../../lambdas/issue-credential/issue-credential.ts';
@@ -105,7 +105,7 @@ describe('issue-credential', () => {
   const asked: RoleSession[] = [];
   const issue = (request: CredentialRequest, over: Partial<CredentialPorts> = {}, target: Partial<PostgresTarget> = {}) => {
     asked.length = 0;
-    const changed = { ...config, targets: config.targets.map((each) => ({ ...each, ...target })) };
+    const changed = { ...config, targets: config.targets.map((each): Target => (each.kind === 'postgres' ? { ...each, ...target } : each)) };
     return issueCredential(
       {
         inForce: async () => ({ ...(await inForce()), config: changed }),

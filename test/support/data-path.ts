@@ -4,6 +4,7 @@ import { Client } from 'pg';
 import { buildBundle } from '../../core/config/build-bundle.ts';
 import { readConfig } from '../../core/config/read-config.ts';
 import { FULL_EXPORT_ROWS } from '../../core/judging/view.ts';
+import { findDatabase } from '../../core/target.ts';
 import { readSql } from '../../core/statement/sql/read-sql.ts';
 import { PostgresCatalogSource } from '../../proxy-task/adapters/postgres-catalog-source.ts';
 import type { Control } from '../../proxy-task/ports.ts';
@@ -72,7 +73,7 @@ export async function startDataPath(postgres: TestPostgres, control: Control): P
   const gateway = new PostgresGateway({
     ports: {
       tokens: { verify: async () => ({ issuer: 'demo', agent: 'agent-7', groups: [], expiresAtMs: clock.now() + 3_600_000 }) },
-      targets: { find: (name) => config.targets.find((target) => target.name === name) },
+      targets: { find: (name) => findDatabase(config.targets, name) },
       bundles: { current: () => bundle, onChange: () => ({ stop: () => undefined }) },
       control,
       clock,

@@ -6,6 +6,7 @@ import { connectAnswer, maskingAnswer, type ConnectAnswer, type MaskingAnswer } 
 import { DecisionUnavailable } from '../../../core/policy/decision-unavailable.ts';
 import type { Bundle } from '../../../core/policy/bundle.ts';
 import type { Principal } from '../../../core/principal.ts';
+import { findDatabase } from '../../../core/target.ts';
 import { admit, type Admission, type AdmissionPorts } from '../../../proxy-task/pipeline/open-session.ts';
 import { SecondOpinion } from '../../../proxy-task/pipeline/second-opinion.ts';
 import { awsBankFiles, withQuorum } from '../../support/aws-bank.ts';
@@ -63,7 +64,7 @@ function read(files: Readonly<Record<string, string>>): Config {
 function ports(over: Partial<AdmissionPorts> = {}): AdmissionPorts {
   return {
     tokens: { verify: async () => AGENT },
-    targets: { find: (name) => config.targets.find((target) => target.name === name) },
+    targets: { find: (name) => findDatabase(config.targets, name) },
     bundles: { current: () => current, onChange: () => ({ stop: () => {} }) },
     // Only `refusal` is asked while a session is admitted.
     control: { refusal: () => undefined } as unknown as AdmissionPorts['control'],
