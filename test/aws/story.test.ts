@@ -265,6 +265,7 @@ describe('control', () => {
   test('an operator ends one session, wherever it is, within 5 s', async () => {
     const client = await analyst(two, { principal: 'agent-8' });
     const { body } = await deployment.asOperator('/v1/sessions');
+    // As the API's own tests hold it.
     const sessions = body['sessions'] as readonly { readonly id: string; readonly principal: string; readonly openedAt: string }[];
     const newest = sessions
       .filter(({ principal }) => principal === 'demo/agent-8')

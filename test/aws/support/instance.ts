@@ -82,21 +82,23 @@ export async function deployInstance(options: InstanceOptions = {}): Promise<Ins
     const arn = templates.resolve({ Ref: resource.id }, resource.stack);
     return [textOf(arn), JSON.parse(textOf(definition))] as const;
   });
-  const all = Object.assign({}, task, ...functions.map(({ environment }) => environment)) as Environment;
+  const all = Object.fromEntries([task, ...functions.map(({ environment }) => environment)].flatMap(Object.entries<string>));
   return { templates, functions, task, stateMachines: Object.fromEntries(stateMachines), all };
 }
+
+type TableFields =
+  | 'TableName'
+  | 'KeySchema'
+  | 'AttributeDefinitions'
+  | 'BillingMode'
+  | 'GlobalSecondaryIndexes'
+  | 'TimeToLiveSpecification';
 
 async function makeTable(properties: JsonObject): Promise<void> {
   const client = new DynamoDBClient({});
   // CloudFormation's properties have the names and shapes of the API that they are for; here and below.
-  const {
-    TableName,
-    KeySchema,
-    AttributeDefinitions,
-    BillingMode,
-    GlobalSecondaryIndexes,
-    TimeToLiveSpecification: ttl,
-  } = properties as unknown as CreateTableCommandInput & UpdateTimeToLiveCommandInput;
+  const asked = properties as JsonObject & Pick<CreateTableCommandInput & UpdateTimeToLiveCommandInput, TableFields>;
+  const { TableName, KeySchema, AttributeDefinitions, BillingMode, GlobalSecondaryIndexes, TimeToLiveSpecification: ttl } = asked;
   await client.send(
     new CreateTableCommand({
       TableName,
@@ -113,6 +115,7 @@ async function makeTable(properties: JsonObject): Promise<void> {
 }
 
 async function makeKey(templates: SynthesizedTemplates, { stack, id, properties }: Resource): Promise<void> {
+  // As above.
   const { KeySpec, KeyUsage } = properties as CreateKeyCommandInput;
   const { KeyMetadata } = await new KMSClient({}).send(
     new CreateKeyCommand({ ...(KeySpec === undefined ? {} : { KeySpec }), ...(KeyUsage === undefined ? {} : { KeyUsage }) }),
@@ -128,6 +131,7 @@ async function makeBucket({ stack, properties }: Resource, templates: Synthesize
   const locks = resolve('ObjectLockEnabled') === true;
   await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: locks }));
   if (locks) {
+    // As above.
     const ObjectLockConfiguration = resolve('ObjectLockConfiguration') as ObjectLockConfiguration;
     await client.send(new PutObjectLockConfigurationCommand({ Bucket, ObjectLockConfiguration }));
   } else if (objectIn(resolve('VersioningConfiguration'))['Status'] === 'Enabled') {
