@@ -355,4 +355,8 @@ describe('what is left', () => {
     expect(output).toMatch(/complete/i);
     expect([status, output]).toEqual([0, output]);
   });
+
+  test('no function and no task asked for more than its role grants', () => {
+    expect(deployment.refusedByIam).toEqual([]);
+  });
 });

@@ -23,6 +23,7 @@ import { makeAuthority, type TestAuthority } from '../../support/tls-files.ts';
 import { startAlb, type Alb } from './alb.ts';
 import { startAwsServices, type AwsServices } from './aws-services.ts';
 import { deployFunction, type DeployedFunction } from './deployed-function.ts';
+import { startIamGuard } from './iam-guard.ts';
 import { deployInstance, type Instance } from './instance.ts';
 import { awsEnvironment, resetMoto, useMoto } from './moto.ts';
 import { startProxy, type ProxyProcess } from './proxy-process.ts';
@@ -86,6 +87,8 @@ export type Deployment = {
   sallyport(...args: readonly string[]): Promise<Ran>;
   /** The same with variables of its own. */
   sallyportWith(environment: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Ran>;
+  /** What the roles' policies refused until now: `<role> <action> <resource>`. */
+  readonly refusedByIam: readonly string[];
   /** What functions and tasks wrote until now. */
   lines(): readonly string[];
   stop(): Promise<void>;
@@ -115,15 +118,21 @@ export async function deploy(): Promise<Deployment> {
     instance.functions.map(({ name }) => [name, (event: unknown) => run(name.slice(NAME.length + 1), event)]),
   );
   const services = await startAwsServices({ functions, stateMachines: instance.stateMachines, clock: systemClock });
+  const guard = await startIamGuard({
+    templates: instance.templates,
+    emulator: awsEnvironment()['AWS_ENDPOINT_URL'] ?? '',
+    services: services.environment['AWS_ENDPOINT_URL_LAMBDA'] ?? '',
+  });
   const surroundings = { ...awsEnvironment(), ...services.environment };
   // The only thing that is not as deployed: people reach the console where the test put it.
-  const placed = (environment: Readonly<Record<string, string>>): Record<string, string> => ({
+  const placed = (role: string, environment: Readonly<Record<string, string>>): Record<string, string> => ({
     ...environment,
     ...('SALLYPORT_PUBLIC_URL' in environment ? { SALLYPORT_PUBLIC_URL: console.url } : {}),
     ...surroundings,
+    ...guard.environment(role),
   });
   for (const each of instance.functions) {
-    deployed.set(each.name, deployFunction({ ...each, environment: placed(each.environment) }));
+    deployed.set(each.name, deployFunction({ ...each, environment: placed(each.name, each.environment) }));
   }
   const [postgres, issuer] = await Promise.all([startPostgres(), startDemoIssuer({ port: 0, dataDir: issuerDir })]);
   const { ARN: credential = '' } = await new SecretsManagerClient({}).send(
@@ -181,7 +190,7 @@ export async function deploy(): Promise<Deployment> {
       return version;
     },
     startTask: async (over = {}) => {
-      const environment = { ...placed(instance.task), SALLYPORT_POSTGRES_PORT: '0', SALLYPORT_HEALTH_PORT: '0', ...over };
+      const environment = { ...placed(`${NAME}-proxy`, instance.task), SALLYPORT_POSTGRES_PORT: '0', SALLYPORT_HEALTH_PORT: '0', ...over };
       const task = await startProxy(join(proxyFolder, 'main.js'), environment);
       tasks.push(task);
       return task;
@@ -233,6 +242,7 @@ export async function deploy(): Promise<Deployment> {
     idToken,
     sallyport: (...args) => sallyport(args, surroundings),
     sallyportWith: (environment, ...args) => sallyport(args, { ...surroundings, ...environment }),
+    refusedByIam: guard.refused,
     lines: () => [...[...deployed.values()].flatMap(({ lines }) => lines), ...tasks.flatMap(({ lines }) => lines)],
     stop: async () => {
       await Promise.all(clients.map((client) => client.end().catch(() => undefined)));
@@ -244,6 +254,7 @@ export async function deploy(): Promise<Deployment> {
       );
       await Promise.all([...deployed.values()].map((each) => each.stop()));
       await console.stop();
+      await guard.stop();
       await services.stop();
       await issuer.stop();
       await postgres.stop();
