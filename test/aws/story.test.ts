@@ -1,6 +1,8 @@
 // The whole of a working day, on what is deployed: sessions, decisions, people, and what must not work.
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import type { Client } from 'pg';
@@ -8,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { approvalNonce } from '../../core/approval/nonce.ts';
 import { decodeStored, encodeStored } from '../../core/state/stored-item.ts';
 import { ALICE, DANA, deploy, ERIN, OWEN, type Deployment, type Rules } from './support/deployment.ts';
+import { copyEvidence } from './support/evidence-copy.ts';
 import type { ProxyProcess } from './support/proxy-process.ts';
 
 const RULES: Rules = {
@@ -38,6 +41,8 @@ INSERT INTO notes VALUES (1, 'first');
 
 const ANALYST = { principal: 'agent-7', groups: ['analysts'] } as const;
 const REVOKED_WITHIN_MS = 5_000;
+
+type Answer = Awaited<ReturnType<Deployment['vote']>>;
 
 let deployment: Deployment;
 let one: ProxyProcess;
@@ -159,15 +164,20 @@ describe('an approval', () => {
     const sound = { sub: DANA, email: DANA, email_verified: true, groups: ['dba'], aud: 'sallyport-cli', nonce, iat: now, exp: now + 600 };
     const { privateKey } = await generateKeyPair('ES256', { extractable: true });
     const ownKey = { alg: 'ES256', jwk: { ...(await exportJWK(privateKey)), d: undefined } };
-    const attempts: readonly (readonly [string, () => Promise<{ readonly status: number }>])[] = [
-      ['the owner of the agent', () => deployment.vote(id, OWEN)],
-      ['the person for whom the agent acts', () => deployment.vote(id, ERIN)],
-      ['somebody of another group', () => deployment.vote(id, ALICE)],
-      ['a sign-in for another approval', async () => deployment.vote(id, DANA, { idToken: await deployment.idToken(other.id, DANA) })],
-      ['a sign-in for nothing', () => deployment.vote(id, DANA, { nonce: 'none' })],
-      ['no token', () => deployment.vote(id, DANA, { idToken: 'none' })],
+    const attempts: readonly (readonly [who: string, code: string, () => Promise<Answer>])[] = [
+      ['the owner of the agent', 'not-entitled', () => deployment.vote(id, OWEN)],
+      ['the person for whom the agent acts', 'not-entitled', () => deployment.vote(id, ERIN)],
+      ['somebody of another group', 'not-entitled', () => deployment.vote(id, ALICE)],
+      [
+        'a sign-in for another approval',
+        'sign-in-invalid',
+        async () => deployment.vote(id, DANA, { idToken: await deployment.idToken(other.id, DANA) }),
+      ],
+      ['a sign-in for nothing', 'sign-in-invalid', () => deployment.vote(id, DANA, { nonce: 'none' })],
+      ['no token', 'sign-in-invalid', () => deployment.vote(id, DANA, { idToken: 'none' })],
       [
         'a token signed by somebody else',
+        'sign-in-invalid',
         async () =>
           deployment.vote(id, DANA, {
             idToken: await new SignJWT({ ...sound, iss: deployment.issuer.url }).setProtectedHeader(ownKey).sign(privateKey),
@@ -175,6 +185,7 @@ describe('an approval', () => {
       ],
       [
         'a token that is not signed',
+        'sign-in-invalid',
         () => {
           const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
           return deployment.vote(id, DANA, { idToken: `${part({ alg: 'none' })}.${part({ ...sound, iss: deployment.issuer.url })}.` });
@@ -182,16 +193,23 @@ describe('an approval', () => {
       ],
       [
         'a sign-in of an hour ago',
+        'sign-in-invalid',
         async () => deployment.vote(id, DANA, { idToken: await deployment.signAsIssuer({ ...sound, iat: now - 3_600 }) }),
       ],
       [
         'a sign-in at another application',
+        'sign-in-invalid',
         async () => deployment.vote(id, DANA, { idToken: await deployment.signAsIssuer({ ...sound, aud: 'elsewhere' }) }),
       ],
-      ['an expired sign-in', async () => deployment.vote(id, DANA, { idToken: await deployment.signAsIssuer({ ...sound, exp: now - 1 }) })],
+      [
+        'an expired sign-in',
+        'sign-in-invalid',
+        async () => deployment.vote(id, DANA, { idToken: await deployment.signAsIssuer({ ...sound, exp: now - 1 }) }),
+      ],
     ];
-    for (const [who, attempt] of attempts)
-      expect([who, (await attempt()).status]).toEqual([who, expect.toSatisfy((status: number) => status >= 400)]);
+    for (const [who, code, attempt] of attempts) {
+      expect({ who, ...(await attempt()) }).toMatchObject({ who, status: 403, body: { error: { code } } });
+    }
     expect(await balance(1)).toBe(110);
     // What makes the others wrong is only what they are named for.
     const idToken = await deployment.signAsIssuer(sound);
@@ -228,7 +246,7 @@ describe('an approval', () => {
     const decision = { state: 'approved', votes: [vote], decidedAtMs: nowMs };
     const v = found === undefined ? 1 : (decodeStored(found)?.v ?? 0) + 1;
     await dynamo.send(new PutItemCommand({ TableName: table, Item: { ...encodeStored(id, v, decision) } }));
-    expect(await waiting.outcome).toHaveProperty('code');
+    expect(await waiting.outcome).toMatchObject({ code: 'ZG010', detail: expect.stringContaining('the approval does not hold') });
     expect(await balance(2)).toBe(105);
   });
 
@@ -300,9 +318,9 @@ describe('control', () => {
     deployment.services.lambda.fail('sallyport-prod-evaluate-policy', 'unreachable');
     try {
       expect((await client.query('select count(*) from customers')).rowCount).toBe(1);
-      expect(
-        await refused(deployment.connect(one, { token: await deployment.token({ principal: `new-${randomUUID()}` }) })),
-      ).toHaveProperty('code');
+      expect(await refused(deployment.connect(one, { token: await deployment.token({ principal: `new-${randomUUID()}` }) }))).toMatchObject(
+        { code: '57P01', message: expect.stringContaining('cannot decide about new sessions') },
+      );
     } finally {
       deployment.services.lambda.heal('sallyport-prod-evaluate-policy');
     }
@@ -340,6 +358,7 @@ ${forbid}
 
 describe('what is left', () => {
   test('no log of a function or a task holds a token, a secret, a masked value or a statement', async () => {
+    expect(deployment.lines().length).toBeGreaterThan(100);
     const lines = deployment.lines().join('\n');
     for (const never of [/eyJ[\w-]+\.eyJ/, /123-45-6789/, /update accounts/i, new RegExp(deployment.postgres.password)])
       expect(lines).not.toMatch(never);
@@ -351,9 +370,17 @@ describe('what is left', () => {
     await deployment.invoke('seal');
     await deployment.invoke('seal');
     const { status, output } = await deployment.sallyport('verify', deployment.evidence);
-    expect(output).toMatch(/intact/i);
-    expect(output).toMatch(/complete/i);
-    expect([status, output]).toEqual([0, output]);
+    expect([status, output]).toEqual([0, expect.stringMatching(/intact {4}yes[\s\S]*complete {2}yes/)]);
+    const copy = await copyEvidence(deployment.evidence.slice('s3://'.length));
+    const files = copy.keys.map((key) => readFileSync(join(copy.folder, key), 'latin1'));
+    copy.remove();
+    expect(copy.keys.filter((key) => key.endsWith('.seg')).length).toBeGreaterThan(10);
+    for (const event of ['approval.claimed', 'approval.closed', 'statement.sent', 'checkpoint.signed']) {
+      expect([event, files.some((file) => file.includes(`"type":"${event}"`))]).toEqual([event, true]);
+    }
+    // What the clients saw is there, what they did not see is not.
+    expect(files.some((file) => file.includes('***-**-6789'))).toBe(true);
+    expect(files.some((file) => file.includes('123-45-6789'))).toBe(false);
   });
 
   test('no function and no task asked for more than its role grants', () => {
