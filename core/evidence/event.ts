@@ -1,10 +1,12 @@
 /** The events of a session, in the order in which they are recorded (design §9). One JSON Schema each in `schemas/`. */
 import type { Effect } from '../statement/effect.ts';
+import type { ChannelEvent } from './channel-event.ts';
 
 /** Fields that the recorder adds to each event: its number in the session, wall clock and monotonic clock. */
 export type RecordedEvent = SessionEvent & { readonly seq: number; readonly at: string; readonly monoUs: number };
 
 export type SessionEvent =
+  | ChannelEvent
   | {
       readonly type: 'session.opened';
       readonly protocol: 'postgres' | 'ssh';
@@ -46,7 +48,8 @@ export type SessionEvent =
       /** Redacted text; long texts are cut and say so in `textBytes`. */
       readonly text: string;
       readonly textBytes: number;
-      readonly protocol: 'simple' | 'extended' | 'sql';
+      /** How it came: a simple or an extended query, EXECUTE in SQL, or a channel of SSH. */
+      readonly protocol: 'simple' | 'extended' | 'sql' | 'ssh';
       /** Redacted parameters as text, null where NULL; absent when there are none. */
       readonly parameters?: readonly (string | null)[] | undefined;
       readonly decision: 'permit' | 'approve' | 'block';
