@@ -22,7 +22,7 @@ export type DecisionCase = CaseHead & {
   readonly sql?: string;
   readonly params: readonly (string | null)[];
   readonly effects?: readonly Effect[];
-  readonly facts: Partial<Facts & { inTransaction: boolean }>;
+  readonly facts: Partial<Facts & { inTransaction: boolean; account: string }>;
   readonly expected: {
     readonly decision: 'permit' | 'approve' | 'block';
     /** All policies that decided, where the case names them. */

@@ -17,7 +17,8 @@ export type PolicyQuestion = {
   readonly principal: Principal;
   readonly target: string;
   readonly effects: readonly Effect[];
-  readonly facts: Facts & { readonly inTransaction: boolean };
+  /** `account`: on a host, the one that the statement runs as. */
+  readonly facts: Facts & { readonly inTransaction: boolean; readonly account?: string };
 };
 
 /** Pure: equal questions have equal answers. Implementations cache by the whole Cedar request. */

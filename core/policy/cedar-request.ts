@@ -91,6 +91,7 @@ function contextOf(effect: Effect, facts: StatementFacts, needed: AttributesRead
     opaque: facts.opaque,
     inTransaction: facts.inTransaction,
     maskedColumns: [...new Set(facts.maskedColumns)].sort(),
+    ...(facts.account === undefined ? {} : { account: facts.account }),
     ...(effect.via === undefined ? {} : { via: effect.via }),
   };
   return keep(all, needed);

@@ -155,5 +155,7 @@ function exactKey(effect: Effect): string {
 
 function factsKey(facts: StatementFacts): string {
   const flags = (facts.unbounded ? 1 : 0) | (facts.fullExport ? 2 : 0) | (facts.opaque ? 4 : 0) | (facts.inTransaction ? 8 : 0);
-  return facts.maskedColumns.length === 0 ? `${flags} ${facts.rows}` : `${flags} ${facts.rows} ${JSON.stringify(facts.maskedColumns)}`;
+  const { rows, maskedColumns, account } = facts;
+  if (account !== undefined) return `${flags} ${rows} ${JSON.stringify([account, maskedColumns])}`;
+  return maskedColumns.length === 0 ? `${flags} ${rows}` : `${flags} ${rows} ${JSON.stringify(maskedColumns)}`;
 }

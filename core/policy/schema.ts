@@ -32,6 +32,8 @@ type Facts = {
   inTransaction: Bool,
   // "public.customers.ssn": masked columns in the output or written.
   maskedColumns: Set<String>,
+  // On a host, the account that runs it: "deploy".
+  account?: String,
   // What led here where the text does not show it: "view public.v".
   via?: String,
   // Present once people have approved exactly this statement.

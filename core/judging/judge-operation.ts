@@ -1,0 +1,43 @@
+/** What policy says of an operation on a host: the same for the wire, for whoever stores a request, and for explanations. */
+import type { Block, Decision } from '../decision.ts';
+import type { Bundle, PolicyQuestion } from '../policy/bundle.ts';
+import type { Principal } from '../principal.ts';
+import type { HostOperation } from '../statement/host/host-operation.ts';
+import { opaqueExec, type HostReading, type ReadExec } from '../statement/host/host-reading.ts';
+import { readOperation } from '../statement/host/read-operation.ts';
+import type { SshTarget } from '../target.ts';
+
+export type JudgedOperation = {
+  readonly operation: HostOperation;
+  readonly reading: HostReading;
+  readonly facts: PolicyQuestion['facts'];
+  readonly decision: Decision;
+};
+
+export type HostView = {
+  readonly principal: Principal;
+  readonly target: Pick<SshTarget, 'name' | 'accounts' | 'shell'>;
+  readonly bundle: Pick<Bundle, 'policies'>;
+};
+
+/** Pure: equal operations in equal views have equal decisions. `readExec` reads command lines of hosts whose shell is `posix`. */
+export function judgeOperation(operation: HostOperation, { principal, target, bundle }: HostView, readExec: ReadExec): JudgedOperation {
+  const reading = readOperation(operation, target.shell === 'posix' ? readExec : opaqueExec);
+  const facts = {
+    unbounded: reading.unbounded,
+    fullExport: false,
+    rows: -1,
+    maskedColumns: [],
+    opaque: reading.opaque,
+    inTransaction: false,
+    account: operation.account,
+  };
+  const decision = target.accounts.includes(operation.account)
+    ? bundle.policies.decide({ principal, target: target.name, effects: reading.effects, facts })
+    : noSuchAccount(operation.account, target.name);
+  return { operation, reading, facts, decision };
+}
+
+function noSuchAccount(account: string, target: string): Block {
+  return { kind: 'block', policies: [], reason: `Blocked: "${account}" is none of the accounts of ${target}.` };
+}

@@ -1,0 +1,27 @@
+/** What an operation on a host can cause, as far as it is understood. */
+import type { Effect } from '../effect.ts';
+import type { HostOperation } from './host-operation.ts';
+
+export type ExecOperation = HostOperation & { readonly kind: 'exec' };
+
+export type HostReading = {
+  /** Never empty: what causes nothing that is known causes what is unknown. */
+  readonly effects: readonly Effect[];
+  /** Code runs that cannot be read; then `unknown` on the target is among the effects. */
+  readonly opaque: boolean;
+  /** What is touched has no bound that can be told: a folder with all below it, a glob. */
+  readonly unbounded: boolean;
+  /** Why something is opaque, in words for the agent and the approver. */
+  readonly reason?: string;
+};
+
+/** Reads a command line. Pure: equal operations have equal readings. Throws nothing. */
+export type ReadExec = (operation: ExecOperation) => HostReading;
+
+/** For hosts whose shell is none that is read: nothing is known of any command. */
+export const opaqueExec: ReadExec = () => ({
+  effects: [],
+  opaque: true,
+  unbounded: true,
+  reason: 'commands of this host are not read',
+});
