@@ -17,12 +17,21 @@ export interface ChannelProtocol {
   answered(ask: number, answer: ChannelAnswer): void;
 }
 
-export type ChannelAnswer = { readonly kind: 'run' } | { readonly kind: 'refused'; readonly code: string; readonly message: string };
+/**
+ * `statement` is the number under which the operation is on record: its verdict and, where it runs, its intent are written when
+ * this arrives. What runs is said to be `completed` once its outcome is known.
+ */
+export type ChannelAnswer =
+  | { readonly kind: 'run'; readonly statement: number }
+  | { readonly kind: 'refused'; readonly statement: number; readonly code: string; readonly message: string };
 
 /** What a protocol does with its channel. Bytes are copied by the callee before the call returns, or owned by it from then on. */
 export interface ChannelActions {
   toTarget(bytes: Buffer): void;
-  /** Standard output goes through the recorder, and through the detectors where `scan` says so. */
+  /**
+   * With `scan` they are text of a program: through the detectors and into the recording. Without, they are a transfer, whose
+   * protocol scans it and records what it was by `record`. Either way they leave after all that was recorded before.
+   */
   toClient(bytes: Buffer, options: { readonly scan: boolean }): void;
   endTarget(): void;
   /** Judges, and holds for people where policy says so; `answered` is called once, later, with the same number. */
@@ -30,6 +39,8 @@ export interface ChannelActions {
   /** What the host itself says a path is; undefined where it cannot say. `resolved` is called once, later. */
   resolve(path: string, resolved: (real: string | undefined) => void): void;
   record(event: ChannelEvent): void;
+  /** The outcome of an operation that ran; one that is never told is recorded as `unknown` when the channel ends. */
+  completed(statement: number, outcome: 'ok' | 'error' | 'unknown'): void;
   /** Stops reading from the client until `resumeClient`: what it sent before waits. */
   pauseClient(): void;
   resumeClient(): void;
