@@ -37,7 +37,7 @@ export const SSH = { listener: 22, task: 2222 } as const;
 const ZONES = [0, 1, 2];
 const SUBNET_BITS = 20;
 
-// What tasks and functions speak to. Names that CDK has no constant for are plain strings.
+// What tasks and functions speak to.
 const INTERFACE_ENDPOINTS: Readonly<Record<string, InterfaceVpcEndpointService>> = {
   Ecr: InterfaceVpcEndpointAwsService.ECR,
   EcrDocker: InterfaceVpcEndpointAwsService.ECR_DOCKER,
@@ -54,7 +54,6 @@ const INTERFACE_ENDPOINTS: Readonly<Record<string, InterfaceVpcEndpointService>>
   Sts: InterfaceVpcEndpointAwsService.STS,
   Xray: InterfaceVpcEndpointAwsService.XRAY,
 };
-const UNNAMED_ENDPOINTS: Readonly<Record<string, string>> = { Ec2InstanceConnect: 'ec2-instance-connect' };
 
 export class NetworkStack extends Stack {
   readonly vpc: IVpc;
@@ -84,7 +83,7 @@ export class NetworkStack extends Stack {
             ...(vpc.publicSubnetIds === undefined ? {} : { publicSubnetIds: [...vpc.publicSubnetIds] }),
           });
     this.privateSubnets = this.vpc.selectSubnets({ subnetType: SubnetType.PRIVATE_WITH_EGRESS }).subnets;
-    if (vpc.kind === 'own' || vpc.endpoints) this.makeEndpoints(vpc.cidr);
+    if (vpc.kind === 'own' || vpc.endpoints) this.makeEndpoints(vpc.cidr, stage.moreEndpoints ?? []);
     this.gatewayCidrs = [vpc.cidr];
 
     this.gatewayGroup = new SecurityGroup(this, 'GatewayGroup', {
@@ -146,7 +145,7 @@ export class NetworkStack extends Stack {
     return vpc;
   }
 
-  private makeEndpoints(cidr: string): void {
+  private makeEndpoints(cidr: string, more: readonly string[]): void {
     const group = new SecurityGroup(this, 'EndpointsGroup', {
       vpc: this.vpc,
       description: 'AWS endpoints inside the VPC',
@@ -160,8 +159,9 @@ export class NetworkStack extends Stack {
     ] as const) {
       new GatewayVpcEndpoint(this, `${name}Endpoint`, { vpc: this.vpc, service, subnets });
     }
-    const named = Object.entries(UNNAMED_ENDPOINTS).map(
-      ([name, service]) => [name, new InterfaceVpcEndpointService(`com.amazonaws.${this.region}.${service}`, 443)] as const,
+    // Names that CDK has no constant for are plain strings.
+    const named = more.map(
+      (service) => [service, new InterfaceVpcEndpointService(`com.amazonaws.${this.region}.${service}`, 443)] as const,
     );
     for (const [name, service] of [...Object.entries(INTERFACE_ENDPOINTS), ...named]) {
       new InterfaceVpcEndpoint(this, `${name}Endpoint`, {

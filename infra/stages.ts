@@ -24,6 +24,8 @@ export type StageChoices = {
   /** Narrows what the evidence's policies admit to one organization. */
   readonly organizationId?: string;
   readonly vpc: OwnVpc | ExistingVpc;
+  /** Short names of further AWS services to have an endpoint for, such as a target's own; each costs by the hour. */
+  readonly moreEndpoints?: readonly string[];
   /** Where agents connect from. */
   readonly clientCidrs: readonly string[];
   /** Where targets are, and on which ports. */

@@ -1,5 +1,5 @@
 // The console's door: an internal load balancer with a certificate and a web application firewall before one function.
-import { Duration } from 'aws-cdk-lib';
+import { Aws, Duration } from 'aws-cdk-lib';
 import { type ISubnet, type IVpc, Peer, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2';
 import {
   ApplicationLoadBalancer,
@@ -121,7 +121,8 @@ export class ConsoleFront extends Construct {
     new CfnWebACLAssociation(this, 'Protection', { resourceArn: this.balancer.loadBalancerArn, webAclArn: firewall.attrArn });
     new CfnLoggingConfiguration(this, 'FirewallLogging', {
       resourceArn: firewall.attrArn,
-      logDestinationConfigs: [firewallLogs.logGroupArn],
+      // Without the `:*` that CloudFormation's own attribute ends with, and the firewall refuses.
+      logDestinationConfigs: [`arn:${Aws.PARTITION}:logs:${Aws.REGION}:${Aws.ACCOUNT_ID}:log-group:${firewallLogs.logGroupName}`],
       // Sign-in and votes carry tokens there.
       redactedFields: [{ singleHeader: { Name: 'authorization' } }, { singleHeader: { Name: 'cookie' } }, { queryString: {} }],
     });

@@ -47,12 +47,12 @@ export function dataKey(scope: Construct, id: string, props: DataKeyProps): Key 
     );
   }
   for (const service of props.services ?? []) {
+    // No condition on the account: not every service says for whom it asks the key, and the topic's or queue's own policy does ask.
     key.addToResourcePolicy(
       new PolicyStatement({
         principals: [new ServicePrincipal(service)],
         actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
         resources: ['*'],
-        conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
       }),
     );
   }

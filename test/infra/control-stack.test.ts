@@ -138,6 +138,11 @@ describe('doors', () => {
     });
   });
 
+  test('the firewall logs to its group by an ARN that it accepts', () => {
+    const [logging] = resources(production.templates.control, 'AWS::WAFv2::LoggingConfiguration');
+    expect(textOf(Object(logging?.properties['LogDestinationConfigs'])[0])).toMatch(/:log-group:<\w+>$/u);
+  });
+
   test('what the firewall logs has neither tokens nor cookies nor query strings', () => {
     production.templates.control.hasResourceProperties('AWS::WAFv2::LoggingConfiguration', {
       RedactedFields: [{ SingleHeader: { Name: 'authorization' } }, { SingleHeader: { Name: 'cookie' } }, { QueryString: {} }],
@@ -226,6 +231,26 @@ describe('alarms', () => {
       }
     }
     expect([...entries].filter((entry) => entry !== undefined && !named.has(entry))).toEqual([]);
+  });
+
+  test('CloudWatch may publish to each topic of alarms, and use its key', () => {
+    for (const lifetime of ['control', 'evidence'] as const) {
+      const template = production.templates[lifetime];
+      const policies = resources(template, 'AWS::SNS::TopicPolicy').map(({ properties }) => JSON.stringify(properties['PolicyDocument']));
+      expect(
+        policies.filter((policy) => policy.includes('"Service":"cloudwatch.amazonaws.com"')),
+        lifetime,
+      ).toHaveLength(1);
+    }
+    for (const lifetime of ['state', 'evidence'] as const) {
+      const keys = resources(production.templates[lifetime], 'AWS::KMS::Key').map(({ properties }) =>
+        JSON.stringify(properties['KeyPolicy']),
+      );
+      expect(
+        keys.filter((policy) => policy.includes('"Service":"cloudwatch.amazonaws.com"')),
+        lifetime,
+      ).toHaveLength(1);
+    }
   });
 
   test('a sealer that says nothing is a fault', () => {

@@ -147,6 +147,12 @@ describe('the way in', () => {
 });
 
 describe('what a platform team brings', () => {
+  test('an endpoint by a name that CDK has no constant for', () => {
+    const { network } = synthesize({ ...DEVELOPMENT, moreEndpoints: ['execute-api-next'] }).templates;
+    const services = resources(network, 'AWS::EC2::VPCEndpoint').map(({ properties }) => properties['ServiceName']);
+    expect(services).toContain('com.amazonaws.us-east-1.execute-api-next');
+  });
+
   test('its own VPC: nothing of a network is made but the load balancer and its group', () => {
     const template = borrowed.templates.network;
     for (const type of ['AWS::EC2::VPC', 'AWS::EC2::Subnet', 'AWS::EC2::NatGateway', 'AWS::EC2::VPCEndpoint'])
@@ -184,7 +190,6 @@ describe('what a platform team brings', () => {
       'ecr.api',
       'ecr.dkr',
       'ecs-agent',
-      'ec2-instance-connect',
       'xray',
     ]) {
       expect(
