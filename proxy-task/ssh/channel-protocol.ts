@@ -6,6 +6,7 @@
 import type { HostOperation } from '../../core/statement/host/host-operation.ts';
 import type { ChannelEvent } from '../../core/evidence/channel-event.ts';
 
+/** Chunks are the protocol's own from the call on: it may keep them, and write into them. */
 export interface ChannelProtocol {
   /** What the agent sends on the channel. */
   fromClient(chunk: Buffer): void;

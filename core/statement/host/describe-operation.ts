@@ -25,8 +25,9 @@ export function describeOperation(operation: HostOperation): string {
     case 'shell':
       return 'interactive shell';
     case 'file': {
-      const { by, action, paths, recursive } = operation;
-      return `${by} ${VERBS[action]} ${paths.map(quoted).join(' to ')}${recursive ? ' with all below it' : ''}`;
+      const { by, action, paths, recursive, attributes } = operation;
+      const set = attributes === undefined ? '' : `: ${visibleText(attributes, false)}`;
+      return `${by} ${VERBS[action]} ${paths.map(quoted).join(' to ')}${recursive ? ' with all below it' : ''}${set}`;
     }
     case 'gitFetch':
       return `git fetch ${quoted(operation.repository)}`;

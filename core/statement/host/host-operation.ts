@@ -27,6 +27,8 @@ export type HostOperation =
       readonly paths: readonly HostPath[];
       /** Folders with all that they hold. */
       readonly recursive: boolean;
+      /** What `setAttributes` sets, for people to read and approvals to bind: `mode 4755, owner 0:0`. */
+      readonly attributes?: string;
       readonly account: string;
       readonly home: HostPath;
     }
