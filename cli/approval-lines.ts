@@ -13,8 +13,8 @@ export type ShownApproval = {
   readonly human: string | undefined;
   readonly owner: string | undefined;
   readonly target: string;
-  readonly sql: string;
-  readonly sqlBytes: number;
+  readonly text: string;
+  readonly textBytes: number;
   readonly executes: string | undefined;
   readonly parameters: readonly (string | null)[];
   readonly effects: readonly { readonly action: string; readonly resource: string; readonly via: string | undefined }[];
@@ -47,8 +47,8 @@ export function readApproval(value: unknown): ShownApproval {
     human: fields.optionalText('human'),
     owner: fields.optionalText('owner'),
     target: fields.text('target'),
-    sql: fields.text('sql'),
-    sqlBytes: Buffer.byteLength(fields.text('sql')),
+    text: fields.text('text'),
+    textBytes: Buffer.byteLength(fields.text('text')),
     executes: fields.optionalText('executes'),
     parameters: fields.list('parameters').map((parameter) => (parameter === null ? null : textOf(parameter))),
     effects: fields.list('effects').map((effect) => {
@@ -74,7 +74,7 @@ export function approvalLines(approval: ShownApproval): readonly string[] {
   const lines = [one`${approval.id}  ${approval.state}${standing(approval)}`, '', 'It can cause:'];
   for (const { action, resource, via } of approval.effects)
     lines.push(one`  ${action} ${resource}${via === undefined ? '' : ` through ${via}`}`);
-  lines.push('', one`The exact statement on ${approval.target}, ${String(approval.sqlBytes)} bytes:`, indented(approval.sql));
+  lines.push('', one`The exact statement on ${approval.target}, ${String(approval.textBytes)} bytes:`, indented(approval.text));
   if (approval.executes !== undefined) lines.push('which executes:', indented(approval.executes));
   for (const [index, value] of approval.parameters.entries())
     lines.push(one`  $${String(index + 1)} = ${value === null ? 'NULL' : `'${value}'`}`);

@@ -101,7 +101,7 @@ async function decide(
 }
 
 function summary(approval: ShownApproval): string {
-  const sql = visibleText(approval.sql, false);
+  const sql = visibleText(approval.text, false);
   const short = sql.length > 60 ? `${sql.slice(0, 59)}…` : sql;
   return `${approval.id}  ${approval.state.padEnd(9)} ${visibleText(`${approval.principal} → ${approval.target}`, false)}  ${short}`;
 }

@@ -73,11 +73,11 @@ function effects({ request }: Approval): Markup {
 }
 
 function statement({ request }: Approval): Markup {
-  const foreign = countNonAscii(request.sql + (request.executes ?? ''));
+  const foreign = countNonAscii(request.text + (request.executes ?? ''));
   return html`<h2>The exact statement</h2>
-    <pre>${untrusted(request.sql)}</pre>
+    <pre>${untrusted(request.text)}</pre>
     <p>
-      ${Buffer.byteLength(request.sql)} bytes.
+      ${Buffer.byteLength(request.text)} bytes.
       ${foreign === 0 ? undefined : html`<span class="warn">${foreign} characters are outside ASCII and may look like others.</span>`}
     </p>
     ${

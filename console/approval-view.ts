@@ -6,7 +6,7 @@ import { approvalNonce } from '../core/approval/nonce.ts';
 import { principalName } from '../core/principal.ts';
 import { resourceName } from '../core/statement/effect.ts';
 
-/** Times are ISO 8601; `parameters` and `sql` are as stored and must be escaped before they are shown. */
+/** Times are ISO 8601; `parameters` and `text` are as stored and must be escaped before they are shown. */
 export function approvalView(approval: Approval, publicUrl: string) {
   const { request, state, votes, decidedAtMs, withdrawal, claim } = approval;
   const until = state === 'approved' ? deadlineMs(approval) : undefined;
@@ -21,10 +21,12 @@ export function approvalView(approval: Approval, publicUrl: string) {
     owner: request.principal.owner,
     session: request.session,
     target: request.target,
+    protocol: request.protocol,
     database: request.database,
-    sql: request.sql,
-    sqlBytes: Buffer.byteLength(request.sql),
+    text: request.text,
+    textBytes: Buffer.byteLength(request.text),
     executes: request.executes,
+    environment: request.environment,
     parameters: request.parameters,
     effects: effectsInOrder(request.effects).map(({ action, resource, via }) => ({
       action,

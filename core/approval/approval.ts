@@ -11,11 +11,15 @@ export type ApprovalRequest = {
   readonly digest: string;
   readonly principal: Pick<Principal, 'issuer' | 'agent' | 'human' | 'owner' | 'groups'>;
   readonly session: string;
+  readonly protocol: 'postgres' | 'ssh';
   readonly target: string;
+  /** The database; on a host the account. */
   readonly database: string;
-  /** The exact statement, and what it EXECUTEs. Shown escaped; stored as received. */
-  readonly sql: string;
+  /** The exact statement, and what it EXECUTEs. Shown escaped; stored as received. Of a host what `describeOperation` makes of it. */
+  readonly text: string;
   readonly executes?: string;
+  /** Variables that the client set for a command on a host. */
+  readonly environment?: readonly string[];
   /** Parameters as shown to the approver: redacted by detectors and by target column. */
   readonly parameters: readonly (string | null)[];
   readonly effects: readonly Effect[];

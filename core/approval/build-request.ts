@@ -41,8 +41,9 @@ export function approvalRequest(parts: RequestParts): ApprovalRequest {
     principal: { issuer, agent, groups, ...(human === undefined ? {} : { human }), ...(owner === undefined ? {} : { owner }) },
     session: parts.session,
     target: parts.target.name,
+    protocol: 'postgres',
     database: parts.target.database,
-    sql: statement.sql,
+    text: statement.sql,
     ...(executes === '' ? {} : { executes }),
     parameters: statement.parameters.map((parameter, index) =>
       hidden.has(index + 1) ? '[masked]' : shownParameter(parameter, parts.detectors),

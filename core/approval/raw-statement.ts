@@ -5,9 +5,25 @@
 import type { PinnedMask } from '../masking/bind.ts';
 import type { Principal } from '../principal.ts';
 import type { SessionState } from '../statement/sql/session-state.ts';
+import type { HostOperation } from '../statement/host/host-operation.ts';
 import type { BoundParameter } from './digest.ts';
+import type { HostEnvironment } from './operation-digest.ts';
 
-export type RawStatement = {
+export type RawStatement = RawSql | RawOperation;
+
+/** What a channel would do on a host. The operation is all there is: its paths are as the host itself gave them. */
+export type RawOperation = {
+  readonly protocol: 'ssh';
+  readonly operation: HostOperation;
+  readonly environment: HostEnvironment;
+  readonly principal: Principal;
+  readonly session: string;
+  readonly target: string;
+  readonly reasonGiven: string;
+};
+
+export type RawSql = {
+  readonly protocol: 'postgres';
   /** As received; of a statement prepared by SQL the whole PREPARE. */
   readonly sql: string;
   readonly fromSql: boolean;

@@ -7,8 +7,9 @@ export const MAX_TEXT_BYTES = 65_536;
 export const MAX_PENDING_PER_PRINCIPAL = 100;
 
 /** Why nobody could read this request, or undefined. */
-export function unreadable({ sql, executes, parameters, reasonGiven }: ApprovalRequest): string | undefined {
-  const bytes = [sql, executes ?? '', reasonGiven, ...parameters].reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 0);
+export function unreadable({ text, executes, environment, parameters, reasonGiven }: ApprovalRequest): string | undefined {
+  const read = [text, executes ?? '', reasonGiven, ...(environment ?? []), ...parameters];
+  const bytes = read.reduce<number>((sum, part) => sum + Buffer.byteLength(part ?? ''), 0);
   return bytes > MAX_TEXT_BYTES
     ? `the statement with its parameters has ${bytes} bytes, and nobody can judge more than ${MAX_TEXT_BYTES}: send it in parts`
     : undefined;

@@ -15,9 +15,9 @@ import { loadParser, type SqlParser } from '../statement/sql/parse.ts';
 import { readSql } from '../statement/sql/read-sql.ts';
 import { safeFunctionsOf } from '../statement/sql/safe-functions.ts';
 import type { PostgresTarget } from '../target.ts';
-import type { ApprovalRequest } from './approval.ts';
-import type { ApprovalAsk } from './ask.ts';
+import type { SqlAsk } from './ask.ts';
 import { approvalRequest, statementDigest } from './build-request.ts';
+import { differing, type Reread } from './reread.ts';
 
 /** A catalog with what reads statements against it. */
 export type ReadableTarget = { readonly catalog: Catalog; readonly parser: SqlParser; readonly isSafe: (oid: Oid) => boolean };
@@ -30,14 +30,9 @@ export async function openCatalog(text: string, version: string): Promise<Readab
   return { catalog, parser: await loadParser(major), isSafe: safeFunctionsOf(catalog) };
 }
 
-export type Reread =
-  | { readonly kind: 'asks'; readonly request: ApprovalRequest }
-  /** Not what it was said to be; `bundle`: while the holder has not taken up the bundle in force. */
-  | { readonly kind: 'differs'; readonly what: 'bundle' | 'reading' | 'digest' | 'demand'; readonly reason: string };
-
 /** Throws TargetClosed where masking rules do not resolve. */
 export function rereadStatement(
-  ask: ApprovalAsk,
+  ask: SqlAsk,
   parts: {
     readonly bundle: Bundle;
     readonly target: PostgresTarget;
@@ -50,10 +45,7 @@ export function rereadStatement(
   const { bundle, target, readable } = parts;
   const { catalog, parser, isSafe } = readable;
   const { raw } = ask;
-  const differs = (what: 'reading' | 'digest' | 'demand', reason: string): Reread =>
-    ask.bundle === bundle.version
-      ? { kind: 'differs', what, reason }
-      : { kind: 'differs', what: 'bundle', reason: `it was judged under ${ask.bundle}, and ${bundle.version} is in force: ${reason}` };
+  const differs = differing(ask, bundle);
   const masks = masksOf(bundle, catalog, target.name, materializedLineage(parser, catalog, isSafe), raw.pinned);
   const { principal, state } = raw;
   const view = viewOf({ principal, target: target.name, bundle, catalog, state, masks, isSafe });

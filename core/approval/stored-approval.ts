@@ -61,10 +61,12 @@ export function parseRequest(body: unknown): ApprovalRequest {
       groups: principal.texts('groups'),
     },
     session: fields.text('session'),
+    protocol: fields.oneOf('protocol', ['postgres', 'ssh']),
     target: fields.text('target'),
     database: fields.text('database'),
-    sql: fields.text('sql'),
+    text: fields.text('text'),
     ...(fields.has('executes') ? { executes: fields.text('executes') } : {}),
+    ...(fields.has('environment') ? { environment: fields.texts('environment') } : {}),
     parameters: fields.list('parameters', (value, at) => {
       if (value !== null && typeof value !== 'string') throw new FieldMalformed(`${at} is not text or null`);
       return value;

@@ -3,6 +3,7 @@ import type { ApprovalRequest } from '../../core/approval/approval.ts';
 import type { FoundApproval } from '../../core/approval/approval-items.ts';
 import type { Config } from '../../core/config/config.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
+import type { ReadExec } from '../../core/statement/host/host-reading.ts';
 
 /** A list of approvals' ids; `v` 0 where there is none yet. */
 export type IdList = { readonly v: number; readonly ids: readonly string[] };
@@ -32,6 +33,8 @@ export type ReadingPorts = {
   readonly inForce: () => Promise<{ readonly config: Config; readonly bundle: Bundle }>;
   /** A dump of a target's catalog; undefined where there is none of this version. */
   readonly catalog: (target: string, version: string) => Promise<string | undefined>;
+  /** Reads command lines as sessions do. */
+  readonly readExec: () => Promise<ReadExec>;
   /** Keys the digests of requests. */
   readonly digestKey: () => Promise<Uint8Array>;
   readonly now: () => number;

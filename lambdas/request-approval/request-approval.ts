@@ -1,10 +1,15 @@
 /** A request for people's answer: read and judged anew from the raw statement, then kept. What its holder says decides nothing. */
-import { parseAsk, type ApprovalAsk } from '../../core/approval/ask.ts';
+import { parseAsk, type ApprovalAsk, type SqlAsk } from '../../core/approval/ask.ts';
 import type { AskAnswer } from '../../core/approval/ask-answer.ts';
 import { FieldMalformed } from '../../core/approval/fields.ts';
 import { notConfigured } from '../../core/approval/known-principal.ts';
+import type { Reread } from '../../core/approval/reread.ts';
+import { rereadOperation } from '../../core/approval/reread-operation.ts';
 import { openCatalog, rereadStatement, type ReadableTarget } from '../../core/approval/reread-statement.ts';
 import { isCatalogVersion } from '../../core/approval/staged-catalog.ts';
+import type { Config } from '../../core/config/config.ts';
+import type { Bundle } from '../../core/policy/bundle.ts';
+import { findDatabase, findHost } from '../../core/target.ts';
 import type { ReadingPorts, StoringPorts } from './ports.ts';
 import { storeRequest } from './store-request.ts';
 
@@ -23,14 +28,24 @@ export class RequestApproval {
   async ask(event: unknown): Promise<AskAnswer> {
     const ask = parseAsk(event);
     const { config, bundle } = await this.#ports.inForce();
-    const target = config.targets.find(({ name }) => name === ask.raw.target);
-    if (target?.kind !== 'postgres') return { kind: 'unavailable', reason: `the bundle in force has no database "${ask.raw.target}"` };
     const unknown = notConfigured(ask.raw.principal, config);
     if (unknown !== undefined) return this.#differs(ask, ask.bundle === bundle.version ? 'principal' : 'bundle', unknown);
-    const readable = await this.#readable(ask);
-    const key = await this.#ports.digestKey();
-    const read = rereadStatement(ask, { bundle, target, readable, key, nowMs: this.#ports.now() });
+    const read = await this.#read(ask, config, bundle);
+    if (read === undefined) return { kind: 'unavailable', reason: `the bundle in force has no such target as "${ask.raw.target}"` };
     return read.kind === 'asks' ? storeRequest(this.#ports, read.request) : this.#differs(ask, read.what, read.reason);
+  }
+
+  /** Undefined where the target is not there, or is of another kind. */
+  async #read(ask: ApprovalAsk, config: Config, bundle: Bundle): Promise<Reread | undefined> {
+    const [key, nowMs] = [await this.#ports.digestKey(), this.#ports.now()];
+    if (ask.protocol === 'ssh') {
+      const target = findHost(config.targets, ask.raw.target);
+      if (target === undefined) return undefined;
+      return rereadOperation(ask, { bundle, target, readExec: await this.#ports.readExec(), key, nowMs });
+    }
+    const target = findDatabase(config.targets, ask.raw.target);
+    if (target === undefined) return undefined;
+    return rereadStatement(ask, { bundle, target, readable: await this.#readable(ask), key, nowMs });
   }
 
   #differs({ id }: ApprovalAsk, what: string, reason: string): AskAnswer {
@@ -38,7 +53,7 @@ export class RequestApproval {
     return { kind: 'unavailable', reason };
   }
 
-  #readable({ raw, catalogVersion }: ApprovalAsk): Promise<ReadableTarget> {
+  #readable({ raw, catalogVersion }: SqlAsk): Promise<ReadableTarget> {
     if (!isCatalogVersion(catalogVersion)) throw new FieldMalformed('the ask.catalogVersion is no version of a catalog');
     const key = `${raw.target}/${catalogVersion}`;
     const known = this.#open.get(key);

@@ -5,7 +5,7 @@ import type { ApprovalRequest } from '../../core/approval/approval.ts';
 import { parseAskAnswer, type AskAnswer } from '../../core/approval/ask-answer.ts';
 import { encodeAsk } from '../../core/approval/ask.ts';
 import { GateUnavailable, RequestUnapprovable } from '../../core/approval/gate-errors.ts';
-import type { RawStatement } from '../../core/approval/raw-statement.ts';
+import type { RawSql, RawStatement } from '../../core/approval/raw-statement.ts';
 import { catalogKey } from '../../core/approval/staged-catalog.ts';
 import type { ApprovalAsker } from '../ports.ts';
 
@@ -39,6 +39,8 @@ export class LambdaApprovalAsker implements ApprovalAsker {
     if (payload.length > MAX_PAYLOAD_BYTES)
       throw new RequestUnapprovable(`the statement with its parameters has ${payload.length} bytes, too many to be approved`);
     const answer = await this.#guarded(async () => {
+      // An operation on a host means what it says: there is no catalog to read it against.
+      if (raw.protocol === 'ssh') return this.#invoke(payload);
       await this.#stage(raw);
       try {
         return await this.#invoke(payload);
@@ -69,7 +71,7 @@ export class LambdaApprovalAsker implements ApprovalAsker {
   }
 
   /** Puts the catalog of this version where the function reads it, once per version and task. */
-  #stage({ target, catalog }: RawStatement): Promise<void> {
+  #stage({ target, catalog }: RawSql): Promise<void> {
     const key = catalogKey(target, catalog.version);
     const known = this.#staged.get(key);
     if (known !== undefined) return known;
@@ -81,7 +83,7 @@ export class LambdaApprovalAsker implements ApprovalAsker {
     return staging;
   }
 
-  async #put(key: string, catalog: RawStatement['catalog']): Promise<void> {
+  async #put(key: string, catalog: RawSql['catalog']): Promise<void> {
     const { s3, stagingBucket } = this.#options;
     const Body = await catalog.dump();
     try {

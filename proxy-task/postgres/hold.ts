@@ -6,7 +6,7 @@
 import { approvalRequest, statementDigest } from '../../core/approval/build-request.ts';
 import type { Approval, ApprovalRequest } from '../../core/approval/approval.ts';
 import { RequestUnapprovable } from '../../core/approval/gate-errors.ts';
-import type { RawStatement } from '../../core/approval/raw-statement.ts';
+import type { RawSql } from '../../core/approval/raw-statement.ts';
 import { verifyDecision } from '../../core/approval/votes.ts';
 import { newApprovalId } from '../pipeline/approval-id.ts';
 import type { HeldStatement } from './held-statement.ts';
@@ -373,11 +373,12 @@ export class Hold {
   }
 
   /** The same for whoever does not take our word for it. */
-  #raw(statement: HeldStatement): RawStatement {
+  #raw(statement: HeldStatement): RawSql {
     const { principal, id, target, settings, judge, runtime } = this.#session;
     const { sql, fromSql, prepared, parameters, inTransaction, unsettled } = statement;
     const { catalog, state } = judge.view;
     return {
+      protocol: 'postgres',
       sql,
       fromSql,
       prepared,

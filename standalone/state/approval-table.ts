@@ -104,7 +104,9 @@ export class ApprovalTable {
 
   #approvalOf(row: unknown): Approval {
     // The bodies are what this class wrote from values of these types; the columns beside them are checked.
-    const request = JSON.parse(textColumn(row, 'body')) as ApprovalRequest;
+    const { sql, ...body } = JSON.parse(textColumn(row, 'body')) as ApprovalRequest & { readonly sql?: string };
+    // Before there were hosts, every request was an SQL statement and said so; requests are never changed afterwards.
+    const request: ApprovalRequest = sql === undefined ? body : { ...body, protocol: 'postgres', text: sql };
     const votes = this.#db
       .prepare('SELECT body FROM approval_vote WHERE approval = ? ORDER BY seq')
       .all(textColumn(row, 'id'))

@@ -107,7 +107,7 @@ describe('sallyport approvals', () => {
     const request = await running.ask();
     expect((await asOperator('approvals')).stdout).toContain(request.id);
     expect(await sallyport('approvals')).toMatchObject({ status: 1, stderr: expect.stringContaining('sallyport token --operator') });
-    expect((await sallyport('approvals', 'show', request.id)).stdout).toContain(request.sql);
+    expect((await sallyport('approvals', 'show', request.id)).stdout).toContain(request.text);
     expect(await sallyport('approvals', 'approve', request.id, '--as', 'owen@bank.example')).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('own the agent'),

@@ -101,7 +101,7 @@ describe('operators', () => {
   test('a list that is longer than the load balancer takes is cut, and says so', async () => {
     const headers = await running.operator();
     for (let n = 0; n < 10; n += 1)
-      await running.ask({ id: newApprovalId(Date.now() + n), sql: '\u0001'.repeat(15_000), parameters: ['\u0001'.repeat(5_000)] });
+      await running.ask({ id: newApprovalId(Date.now() + n), text: '\u0001'.repeat(15_000), parameters: ['\u0001'.repeat(5_000)] });
     const { status, answer } = await running.call('/v1/approvals', undefined, headers);
     expect([status, answer?.more]).toEqual([200, true]);
     expect(answer?.approvals?.length).toBeGreaterThan(2);

@@ -93,7 +93,7 @@ describe('the load balancer’s console', () => {
 
   test('an item that the gateway does not write is an error that tells a visitor nothing', async () => {
     const id = newApprovalId(Date.now());
-    await running.put('REQUESTS', id, { id, sql: 'select secret' });
+    await running.put('REQUESTS', id, { id, text: 'select secret' });
     const page = await running.raw(`/approvals/${id}`, {});
     expect(page.status).toBe(503);
     expect(page.body).not.toContain('secret');
@@ -103,10 +103,10 @@ describe('the load balancer’s console', () => {
 });
 
 test('a statement that is too long for a page can be read by the command', async () => {
-  const made = await running.ask({ sql: '\u0001'.repeat(60_000) });
+  const made = await running.ask({ text: '\u0001'.repeat(60_000) });
   const page = await running.raw(`/approvals/${made.id}`, {});
   expect([page.status, page.body]).toEqual([503, expect.stringContaining('too long')]);
-  expect((await running.call(`/v1/approvals/${made.id}`)).answer).toMatchObject({ sql: made.sql });
+  expect((await running.call(`/v1/approvals/${made.id}`)).answer).toMatchObject({ text: made.text });
 });
 
 describe('answering on the page', () => {

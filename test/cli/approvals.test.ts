@@ -37,7 +37,7 @@ const stateOf = async () => (await running.gate.read(request.id))?.state;
 
 describe('sallyport approvals', () => {
   test('what waits is listed on one line each, and as JSON', async () => {
-    await running.gate.request({ ...request, id: 'ap_odd', sql: 'select 1\n\u001b[2J -- x' });
+    await running.gate.request({ ...request, id: 'ap_odd', text: 'select 1\n\u001b[2J -- x' });
     expect(await approvals.run([], io)).toBe(0);
     const lines = io.written.stdout.split('\n');
     expect(lines.find((line) => line.startsWith('ap_odd'))).toContain('demo/agent-7 → bank  select 1\\n\\u{1b}[2J -- x');
@@ -58,7 +58,7 @@ describe('sallyport approvals', () => {
     await running.gate.request(forged);
     expect(await approvals.run(['show', forged.id], io)).toBe(0);
     expect(io.written.stdout).toContain('update bank.public.accounts');
-    expect(io.written.stdout).toContain(`  ${request.sql}`);
+    expect(io.written.stdout).toContain(`  ${request.text}`);
     expect(io.written.stdout.split('\n').filter((line) => line.startsWith('Owner'))).toEqual(['Owner   owen@bank.example']);
     expect(io.written.stdout).not.toContain('\u001b');
   });
@@ -66,7 +66,7 @@ describe('sallyport approvals', () => {
   test('Dana approves with --as, and the statement was shown first', async () => {
     expect(await approvals.run(['approve', request.id, '--as', 'dana@bank.example', '--reason', 'ok'], io)).toBe(0);
     expect(io.written.stdout).toBe(`${request.id} is approved\n`);
-    expect(io.written.stderr).toContain(request.sql);
+    expect(io.written.stderr).toContain(request.text);
     expect(await running.gate.read(request.id)).toMatchObject({
       state: 'approved',
       votes: [{ person: 'dana@bank.example', reason: 'ok' }],

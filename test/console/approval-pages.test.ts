@@ -208,7 +208,7 @@ describe('what decides nothing', () => {
 describe('what the page shows', () => {
   test('the statement is shown exactly: markup is text, invisible characters are escapes, and the length is stated', async () => {
     const sql = "update t set a = '\u202e<script>alert(1)</script>\u200b'";
-    const odd = await ask({ sql, reasonGiven: '<img src=x onerror=alert(1)>\u001b[2J', parameters: [null, '"><u>'] });
+    const odd = await ask({ text: sql, reasonGiven: '<img src=x onerror=alert(1)>\u001b[2J', parameters: [null, '"><u>'] });
     const page = await pageOf(visitor, `/approvals/${odd.id}`);
     for (const raw of ['<script', '<img', '\u202e', '\u200b', '\u001b', '"><u>']) expect(page).not.toContain(raw);
     expect(page).toContain('\\u{202e}');

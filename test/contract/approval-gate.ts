@@ -44,7 +44,7 @@ export function approvalGateContract(name: string, start: () => Promise<GateUnde
     });
 
     test('characters that storage likes to lose survive', async () => {
-      const odd = aRequest({ sql: 'select \ud800 \u202e \u0001 ü', reasonGiven: '"\\', parameters: [null, ''] });
+      const odd = aRequest({ text: 'select \ud800 \u202e \u0001 ü', reasonGiven: '"\\', parameters: [null, ''] });
       await ask(odd);
       expect((await gate.read(odd.id))?.request).toEqual(odd);
     });

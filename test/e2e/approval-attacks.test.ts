@@ -66,15 +66,15 @@ async function approvedFor(run: Promise<unknown>): Promise<string> {
 const table = async (): Promise<unknown> => (await postgres.query('SELECT v FROM t ORDER BY id')).map(({ v }) => v);
 
 /** The approval that waits for this statement, other than the one given. */
-async function pendingFor(sql: string, other = ''): Promise<string> {
+async function pendingFor(text: string, other = ''): Promise<string> {
   const headers = { authorization: `Bearer ${readOperatorToken(gateway.dataDir) ?? ''}` };
   const endsAt = Date.now() + 10_000;
   while (Date.now() < endsAt) {
     // The API's own documented shape.
     const answer = (await (await fetch(`${gateway.api}/v1/approvals`, { headers })).json()) as {
-      approvals: { id: string; state: string; sql: string }[];
+      approvals: { id: string; state: string; text: string }[];
     };
-    const found = answer.approvals.find((each) => each.state === 'pending' && each.sql === sql && each.id !== other);
+    const found = answer.approvals.find((each) => each.state === 'pending' && each.text === text && each.id !== other);
     if (found !== undefined) return found.id;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

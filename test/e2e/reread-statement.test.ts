@@ -1,11 +1,13 @@
 // What a session asks people about is read anew by another process from what goes along: it must find the same, whatever the statement is.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ApprovalRequest } from '../../core/approval/approval.ts';
+import { opaqueExec } from '../../core/statement/host/host-reading.ts';
 import { encodeAsk, parseAsk } from '../../core/approval/ask.ts';
 import { RequestUnapprovable } from '../../core/approval/gate-errors.ts';
 import type { ApprovalGate } from '../../core/approval/gate.ts';
-import type { RawStatement } from '../../core/approval/raw-statement.ts';
-import { openCatalog, rereadStatement, type Reread } from '../../core/approval/reread-statement.ts';
+import type { RawSql } from '../../core/approval/raw-statement.ts';
+import type { Reread } from '../../core/approval/reread.ts';
+import { openCatalog, rereadStatement } from '../../core/approval/reread-statement.ts';
 import { buildBundle } from '../../core/config/build-bundle.ts';
 import type { Config } from '../../core/config/config.ts';
 import { readConfigDirectory } from '../../standalone/config-directory.ts';
@@ -34,7 +36,7 @@ patterns:
 
 let postgres: TestPostgres;
 let gateway: TestGateway;
-let asked: { readonly request: ApprovalRequest; readonly raw: RawStatement }[] = [];
+let asked: { readonly request: ApprovalRequest; readonly raw: RawSql }[] = [];
 let config: Config;
 
 /** Keeps what it is asked, and refuses it, so that no statement waits. */
@@ -46,7 +48,7 @@ const keeping = (gate: ApprovalGate): ApprovalGate => ({
   withdraw: (id, reason) => gate.withdraw(id, reason),
   settle: (id, outcome) => gate.settle(id, outcome),
   request: async (request, raw) => {
-    asked.push({ request, raw });
+    if (raw.protocol === 'postgres') asked.push({ request, raw });
     throw new RequestUnapprovable('kept');
   },
 });
@@ -83,6 +85,7 @@ async function reread(forge: (ask: Record<string, unknown>) => void = () => unde
   const ask: Record<string, unknown> = JSON.parse(encodeAsk(last.request, last.raw));
   forge(ask);
   const parsed = parseAsk(ask);
+  if (parsed.protocol !== 'postgres') throw new Error('another protocol was asked for');
   const dump = Buffer.from(await last.raw.catalog.dump()).toString('utf8');
   return rereadStatement(parsed, {
     bundle: buildBundle(config),
@@ -225,6 +228,7 @@ describe('request-approval', () => {
         const catalog = asked.at(-1)?.raw.catalog;
         return target === 'db' && catalog?.version === version ? Buffer.from(await catalog.dump()).toString('utf8') : undefined;
       },
+      readExec: async () => opaqueExec,
       digestKey: async () => secretKeys(gateway.dataDir).digest,
       differs: (id, what) => void differing.push([id, what]),
     });
@@ -245,7 +249,7 @@ describe('request-approval', () => {
     const request = asked.at(-1)?.request;
     const answer = await ask();
     expect(answer).toEqual({ kind: 'stored', request: { ...request, requestedAtMs: 77_000, expiresAtMs: 77_000 + 3_600_000 } });
-    expect((await aws.approval(request?.id ?? ''))?.request).toMatchObject({ sql: UPDATE, principal: { human: 'alice@bank.example' } });
+    expect((await aws.approval(request?.id ?? ''))?.request).toMatchObject({ text: UPDATE, principal: { human: 'alice@bank.example' } });
     expect([aws.started, differing]).toEqual([[request?.id], []]);
   });
 

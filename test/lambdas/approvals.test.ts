@@ -103,8 +103,8 @@ describe('a request', () => {
 
   test('of the size that people can read is kept, one byte more is refused with the reason', async () => {
     const room = 65_536 - Buffer.byteLength(request.reasonGiven + request.parameters.join(''));
-    expect(await ask(aRequest({ sql: 'x'.repeat(room) }))).toMatchObject({ kind: 'stored' });
-    expect(await ask(aRequest({ id: 'ap_2', sql: 'x'.repeat(room + 1) }))).toMatchObject({
+    expect(await ask(aRequest({ text: 'x'.repeat(room) }))).toMatchObject({ kind: 'stored' });
+    expect(await ask(aRequest({ id: 'ap_2', text: 'x'.repeat(room + 1) }))).toMatchObject({
       kind: 'unapprovable',
       reason: expect.stringContaining('nobody can judge more than 65536'),
     });
@@ -117,7 +117,7 @@ describe('a request', () => {
     }));
     expect(await ask(aRequest({ effects }))).toMatchObject({ kind: 'unapprovable', reason: expect.stringContaining('6000 effects') });
     // Control characters have six characters each in JSON.
-    expect(await ask(aRequest({ id: 'ap_2', sql: '\u0001'.repeat(65_000) }))).toMatchObject({ kind: 'unapprovable' });
+    expect(await ask(aRequest({ id: 'ap_2', text: '\u0001'.repeat(65_000) }))).toMatchObject({ kind: 'unapprovable' });
   });
 
   test('is refused while its agent waits for a hundred answers, not while others do, and not when some have expired', async () => {
@@ -418,7 +418,7 @@ describe('people are told', () => {
   test('nothing of the statement and its values, and what agents write is neither markup nor hidden', () => {
     const text = noticeText(
       aRequest({
-        sql: `update accounts set ssn = '123-45-6789'`,
+        text: `update accounts set ssn = '123-45-6789'`,
         parameters: ['a value'],
         reasonGiven: 'click\u202e <https://evil.example|here>\nRule: none',
         policyReason: 'x'.repeat(1_000),

@@ -1,5 +1,5 @@
 import type { ApprovalRequest, Vote } from '../../core/approval/approval.ts';
-import type { RawStatement } from '../../core/approval/raw-statement.ts';
+import type { RawSql } from '../../core/approval/raw-statement.ts';
 
 /** An update by agent-7, owned by Owen, for Alice; one of demo/dba must approve. Requested at time 0, an hour to answer, a quarter to use. */
 export function aRequest(changes: Partial<ApprovalRequest> = {}): ApprovalRequest {
@@ -9,8 +9,9 @@ export function aRequest(changes: Partial<ApprovalRequest> = {}): ApprovalReques
     principal: { issuer: 'demo', agent: 'agent-7', owner: 'owen@bank.example', human: 'alice@bank.example', groups: ['demo/analysts'] },
     session: 's-1',
     target: 'bank',
+    protocol: 'postgres',
     database: 'bank',
-    sql: 'update accounts set balance = $1 where id = $2',
+    text: 'update accounts set balance = $1 where id = $2',
     parameters: ['10', '7'],
     effects: [{ action: 'update', resource: { type: 'Table', path: ['public', 'accounts'] } }],
     facts: { unbounded: false, fullExport: false, rows: 1, maskedColumns: [], opaque: false },
@@ -34,10 +35,11 @@ export function aRequest(changes: Partial<ApprovalRequest> = {}): ApprovalReques
 }
 
 /** What that request is made from, for a target whose catalog nobody reads. */
-export function aRawStatement(request: ApprovalRequest, changes: Partial<RawStatement> = {}): RawStatement {
-  const { principal, session, target, sql, reasonGiven } = request;
+export function aRawStatement(request: ApprovalRequest, changes: Partial<RawSql> = {}): RawSql {
+  const { principal, session, target, text, reasonGiven } = request;
   return {
-    sql,
+    protocol: 'postgres',
+    sql: text,
     fromSql: false,
     prepared: [],
     parameters: [],

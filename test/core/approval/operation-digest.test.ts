@@ -56,7 +56,7 @@ describe('the digest of an operation', () => {
       ['b', '/b'],
       ['a', '/a'],
     ]);
-    expect(digest(exec({ resolved: two }))).toBe(digest(exec({ resolved: new Map([...two].reverse()) })));
+    expect(digest(exec({ resolved: two }))).toBe(digest(exec({ resolved: new Map([...two].toReversed()) })));
     const variables: HostEnvironment = [
       ['TZ', 'UTC'],
       ['LANG', 'C'],

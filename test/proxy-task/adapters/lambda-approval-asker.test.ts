@@ -2,7 +2,7 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { RawStatement } from '../../../core/approval/raw-statement.ts';
+import type { RawSql } from '../../../core/approval/raw-statement.ts';
 import { parseAsk } from '../../../core/approval/ask.ts';
 import { LambdaApprovalAsker } from '../../../proxy-task/adapters/lambda-approval-asker.ts';
 import { aRawStatement, aRequest } from '../../support/approval-requests.ts';
@@ -11,7 +11,7 @@ const request = aRequest();
 const lambda = mockClient(LambdaClient);
 const s3 = mockClient(S3Client);
 let dumps = 0;
-const raw = (changes: Partial<RawStatement> = {}): RawStatement =>
+const raw = (changes: Partial<RawSql> = {}): RawSql =>
   aRawStatement(request, {
     catalog: {
       version: 'c'.repeat(64),

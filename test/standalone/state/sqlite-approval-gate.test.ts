@@ -128,7 +128,7 @@ describe('SqliteApprovalGate', () => {
 
   test('a text that nobody can judge is refused', async () => {
     const { gate, stop } = await embedded();
-    await expect(gate.request(aRequest({ sql: 'x'.repeat(65_537) }))).rejects.toMatchObject({ code: 'request-unapprovable' });
+    await expect(gate.request(aRequest({ text: 'x'.repeat(65_537) }))).rejects.toMatchObject({ code: 'request-unapprovable' });
     await stop();
   });
 
