@@ -7,6 +7,7 @@ import type { Recorder } from '../core/evidence/recorder.ts';
 import type { Bundle } from '../core/policy/bundle.ts';
 import type { ConnectAnswer, MaskingAnswer } from '../core/policy/connect-answer.ts';
 import type { Principal } from '../core/principal.ts';
+import type { StoredLogin } from '../core/ssh/login.ts';
 import type { WriterItem } from '../core/state/control.ts';
 import type { PostgresTarget, SshTarget } from '../core/target.ts';
 
@@ -15,6 +16,14 @@ export type { ApprovalGate, Recorder };
 export interface TokenVerifier {
   /** Throws TokenRefused, whose message helps no forger. */
   verify(token: string): Promise<Principal>;
+}
+
+/** Logins by SSH that agents have prepared through the API, by `loginId`. What has expired is not there. */
+export interface SshLogins {
+  /** Throws StateUnavailable. */
+  readKey(id: string): Promise<StoredLogin | undefined>;
+  /** Removes it: a code is good for one login. Throws StateUnavailable. */
+  takeCode(id: string): Promise<StoredLogin | undefined>;
 }
 
 export interface BundleSource {

@@ -39,6 +39,10 @@ const HASHES = [
   'createVerify',
   'KeyObject',
   'X509Certificate',
+  // Functions of their arguments alone: whoever calls them brings keys and randomness.
+  'createCipheriv',
+  'createDecipheriv',
+  'hkdfSync',
 ];
 const NO_IO = ['buffer', 'crypto'];
 const ADAPTER = /^(?:proxy-task|lambdas|standalone|cli)\/adapters\//u;
