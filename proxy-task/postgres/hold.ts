@@ -9,6 +9,7 @@ import { RequestUnapprovable } from '../../core/approval/gate-errors.ts';
 import type { RawSql } from '../../core/approval/raw-statement.ts';
 import { verifyDecision } from '../../core/approval/votes.ts';
 import { newApprovalId } from '../pipeline/approval-id.ts';
+import { approversOf, endOf, lostOutcome, NOTICE_EVERY_MS, RETRY_AFTER_MS } from '../pipeline/approval-rules.ts';
 import type { HeldStatement } from './held-statement.ts';
 import type { LiveSession } from './live-session.ts';
 import {
@@ -28,11 +29,8 @@ export type HoldStatus =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'claimed'; readonly approvalId: string };
 
-/** A notice while it waits, so that people and idle timers see that it is alive. */
-const NOTICE_EVERY_MS = 20_000;
 /** Locks of an open transaction block others (design §8). */
 const MAX_HOLD_IN_TRANSACTION_MS = 15_000;
-const RETRY_AFTER_MS = 5_000;
 
 const WAITING: HoldStatus = { kind: 'waiting' };
 
@@ -140,16 +138,16 @@ export class Hold {
     }
     for (const found of await gate.find(digest)) {
       if (!this.#waitsIn(generation)) return;
-      const outcome = found.claim?.outcome;
-      if (found.state === 'claimed' && outcome !== undefined) {
-        // Its execution is still under way in some session: this is a second statement that needs its own approval.
-        if (outcome.result === 'running') continue;
-        await gate.settle(found.request.id, { ...outcome, answerDelivered: true });
-        const told = outcome.result === 'failed' ? 'rolledBack' : outcome.result;
-        const at = new Date(outcome.atMs).toISOString();
-        this.#finish({ kind: 'refused', refusal: approvalUsed({ approvalId: found.request.id, at, rows: outcome.rows, outcome: told }) });
+      const lost = lostOutcome(found);
+      if (lost !== undefined) {
+        const { told: outcome, ...settled } = lost;
+        await gate.settle(found.request.id, { ...settled, answerDelivered: true });
+        const at = new Date(lost.atMs).toISOString();
+        this.#finish({ kind: 'refused', refusal: approvalUsed({ approvalId: found.request.id, at, rows: lost.rows, outcome }) });
         return;
       }
+      // Its execution is still under way in some session: this is a second statement that needs its own approval.
+      if (found.state === 'claimed') continue;
       this.#follow(found, statement);
       return;
     }
@@ -250,18 +248,8 @@ export class Hold {
       this.#askAnew();
       return;
     }
-    this.#decided(
-      id,
-      'approved',
-      // As their tokens say it, not as the table does.
-      check.approvers.map(({ person, groups, issuer }, index) => ({
-        person,
-        group: groups.find((group) => statement.verdict.demand.quorums.some((quorum) => quorum.group === group)) ?? '',
-        at: new Date(approval.votes[index]?.atMs ?? 0).toISOString(),
-        issuer,
-      })),
-      approval.votes.at(-1)?.reason ?? '',
-    );
+    const approvers = approversOf(check.approvers, approval, statement.verdict.demand);
+    this.#decided(id, 'approved', approvers, approval.votes.at(-1)?.reason ?? '');
     this.#finish({ kind: 'claimed', approvalId: id });
   }
 
@@ -276,29 +264,16 @@ export class Hold {
 
   #ofEnded(approval: Approval): Refusal | undefined {
     const { id } = approval.request;
-    const rejection = approval.votes.find((vote) => vote.answer === 'reject');
-    switch (approval.state) {
-      case 'rejected':
-        this.#decided(id, 'rejected', [], rejection?.reason ?? '');
-        return approvalRejected(id, rejection?.reason ?? '');
-      case 'expired':
-        this.#decided(id, 'expired', [], 'nobody answered in time');
-        return approvalExpired(id, 'nobody answered in time');
-      case 'withdrawn':
-        return approvalExpired(id, 'the request was withdrawn');
-      case 'claimed':
-        // As one that was named, it is used up; as one that was found, `begin` has dealt with it.
-        return approvalExpired(id, 'it was already used');
-      case 'pending':
-      case 'approved':
-        return undefined;
-    }
+    const end = endOf(approval);
+    if (end === undefined) return undefined;
+    if (end.told) this.#decided(id, end.kind, [], end.reason);
+    return end.kind === 'rejected' ? approvalRejected(id, end.reason) : approvalExpired(id, end.reason);
   }
 
   #decided(
     id: string,
     outcome: 'approved' | 'rejected' | 'expired' | 'withdrawn',
-    approvers: readonly { readonly person: string; readonly group: string; readonly at: string; readonly issuer: string }[],
+    approvers: ReturnType<typeof approversOf>,
     reason: string,
   ): void {
     const session = this.#session;
