@@ -247,15 +247,15 @@ describe('what is approved is judged again before it runs', () => {
 
   test('and not run where it changes whenever it is looked at', async () => {
     let count = 0;
+    const made: { wait?: ApprovalWait } = {};
     const judge = async (): Promise<JudgedNow> => {
       count += 1;
       await Promise.resolve();
-      made?.reconsider();
+      made.wait?.reconsider();
       return approve(String(count).padStart(64, '0'));
     };
-    let made: ApprovalWait | undefined;
     const waiting = wait({ judge });
-    made = waiting.wait;
+    made.wait = waiting.wait;
     expect(await waiting.end).toMatchObject({ refusal: { code: 'ZG010', message: expect.stringContaining('changes all the time') } });
     expect(count).toBe(100);
   });
@@ -350,12 +350,12 @@ describe('what is taken back', () => {
   });
 
   test.each(['find', 'request', 'claim'] as const)('while the gate is asked to %s runs never', async (method) => {
-    let made: ApprovalWait | undefined;
+    const made: { wait?: ApprovalWait } = {};
     const slow: ApprovalGate = Object.assign(Object.create(gate) as ApprovalGate, {
       // What the gate does, it does; the client goes before it has answered.
       [method]: async (...given: [never, never]) => {
         const answer: unknown = await Reflect.apply(gate[method], gate, given);
-        made?.withdraw('gone');
+        made.wait?.withdraw('gone');
         return answer;
       },
     });
@@ -363,7 +363,7 @@ describe('what is taken back', () => {
     for (const name of ['find', 'request', 'read', 'watch', 'claim', 'withdraw', 'settle'] as const)
       if (name !== method) Object.assign(slow, { [name]: gate[name].bind(gate) });
     const waiting = wait({ gate: slow });
-    made = waiting.wait;
+    made.wait = waiting.wait;
     await settled();
     if (method === 'claim') await vote('ap_1');
     expect(await waiting.end).toMatchObject({ refusal: { code: '57014' } });
@@ -376,7 +376,12 @@ describe('what is taken back', () => {
 });
 
 test('a gate that cannot be asked lets nothing run, and says why where the agent can mend it', async () => {
-  const failing = (error: Error): ApprovalGate => Object.assign(Object.create(gate) as ApprovalGate, { find: () => Promise.reject(error) });
+  const failing = (error: Error): ApprovalGate => {
+    const find = async (): Promise<never> => {
+      throw error;
+    };
+    return Object.assign(Object.create(gate) as ApprovalGate, { find });
+  };
   expect(await wait({ gate: failing(new Error('secret of the store')) }).end).toMatchObject({
     refusal: { code: 'ZG010', message: 'blocked by policy: approvals cannot be asked for now' },
   });
