@@ -49,13 +49,20 @@ export function readHostOperation(fields: Fields): HostOperation {
         action: fields.oneOf('action', FILE_ACTIONS),
         paths: fields.texts('paths'),
         recursive: fields.flag('recursive'),
+        ...(fields.has('attributes') ? { attributes: fields.text('attributes') } : {}),
         account,
         home: fields.text('home'),
       };
     case 'gitFetch':
       return { kind, repository: fields.text('repository'), account };
     case 'gitPush':
-      return { kind, repository: fields.text('repository'), account, updates: fields.list('updates', readUpdate) };
+      return {
+        kind,
+        repository: fields.text('repository'),
+        account,
+        updates: fields.list('updates', readUpdate),
+        ...(fields.has('options') ? { options: fields.texts('options') } : {}),
+      };
     case 'forward':
       return { kind, endpoint: fields.text('endpoint'), account };
   }

@@ -32,7 +32,11 @@ export function describeOperation(operation: HostOperation): string {
     case 'gitFetch':
       return `git fetch ${quoted(operation.repository)}`;
     case 'gitPush':
-      return [`git push ${quoted(operation.repository)}`, ...operation.updates.map((update) => `  ${describeUpdate(update)}`)].join('\n');
+      return [
+        `git push ${quoted(operation.repository)}`,
+        ...operation.updates.map((update) => `  ${describeUpdate(update)}`),
+        ...(operation.options ?? []).map((option) => `  option ${quoted(option)}`),
+      ].join('\n');
     case 'forward':
       return `forward to ${quoted(operation.endpoint)}`;
   }

@@ -33,7 +33,14 @@ export type HostOperation =
       readonly home: HostPath;
     }
   | { readonly kind: 'gitFetch'; readonly repository: HostPath; readonly account: string }
-  | { readonly kind: 'gitPush'; readonly repository: HostPath; readonly account: string; readonly updates: readonly RefUpdate[] }
+  | {
+      readonly kind: 'gitPush';
+      readonly repository: HostPath;
+      readonly account: string;
+      readonly updates: readonly RefUpdate[];
+      /** What the push tells the host's hooks (`git push --push-option`), in the order sent. */
+      readonly options?: readonly string[];
+    }
   | { readonly kind: 'forward'; readonly endpoint: string; readonly account: string };
 
 export type RefUpdate = {

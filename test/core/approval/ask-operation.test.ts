@@ -67,6 +67,20 @@ const OPERATIONS: readonly [string, HostOperation][] = [
       updates: [{ ref: 'refs/heads/main', from: 'a'.repeat(40), to: 'b'.repeat(40), change: 'force' }],
     },
   ],
+  ['a push with options', { kind: 'gitPush', repository: '/srv/a.git', account: 'deploy', updates: [], options: ['ci.skip', '\u202e'] }],
+  [
+    'a change of attributes',
+    {
+      kind: 'file',
+      by: 'sftp',
+      action: 'setAttributes',
+      paths: ['/srv/a'],
+      recursive: false,
+      attributes: 'mode 4755',
+      account: 'deploy',
+      home: '/home/deploy',
+    },
+  ],
   ['a forward', { kind: 'forward', endpoint: 'db:5432', account: 'deploy' }],
 ];
 
