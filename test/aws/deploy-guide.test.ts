@@ -95,6 +95,29 @@ describe('docs/deploy.md', () => {
     expect(() => createSecureContext({ cert: certificate, key: privateKey })).not.toThrow();
   });
 
+  test('what it counts and reckons with is what the templates have', () => {
+    const { templates } = deployment.instance;
+    const count = (type: string): number => templates.ofType(type).length;
+    const reserved = templates.ofType('AWS::Lambda::Function').map(({ properties }) => Number(properties['ReservedConcurrentExecutions']));
+    const sum = reserved.reduce((total, each) => total + each, 0);
+    const interfaces = templates.ofType('AWS::EC2::VPCEndpoint').filter(({ properties }) => properties['VpcEndpointType'] === 'Interface');
+    const [firewall] = templates.ofType('AWS::WAFv2::WebACL');
+    const rules = Array.isArray(firewall?.properties['Rules']) ? firewall.properties['Rules'].length : 0;
+    const reckoned = [
+      `Lambda concurrent executions ≥ ${sum + 100}**: ${sum} are reserved`,
+      '(1 vCPU, 4 GB, ARM; 400 sessions)',
+      `${interfaces.length} × 3 zones × 730 h`,
+      `${count('AWS::EC2::NatGateway')} × 730 h × 0.045`,
+      `${count('AWS::ElasticLoadBalancingV2::LoadBalancer')} × 730 h × 0.0225`,
+      `5 + ${rules} rules × 1`,
+      `${count('AWS::CloudWatch::Alarm')} × 0.10 + 3`,
+      `${count('AWS::KMS::Key')} × 1 +`,
+    ];
+    expect(reckoned.filter((each) => !GUIDE.includes(each))).toEqual([]);
+    const [task] = templates.ofType('AWS::ECS::TaskDefinition');
+    expect(task?.properties).toMatchObject({ Cpu: '1024', Memory: '4096' });
+  });
+
   test('the description of a target is one that the app takes', () => {
     const [file = ''] = blocks('json').filter((block) => block.includes('issuerRoleArn'));
     expect(parseTarget(file)).toMatchObject({ instance: 'prod', target: 'bank', access: { kind: 'rdsIam' } });

@@ -250,6 +250,20 @@ describe('an approval', () => {
     expect(await balance(2)).toBe(105);
   });
 
+  test('whose workflow could not be started is told by the sweep, and given all the same', async () => {
+    const client = await analyst(one);
+    deployment.services.stepFunctions.refuse('StartExecution');
+    const { id, outcome } = await hold(client, 'update accounts set balance = balance + 1 where id = 2 /* unstarted */');
+    expect(workflow(id)).toBeUndefined();
+    deployment.services.stepFunctions.heal('StartExecution');
+    await deployment.invoke('sweep');
+    expect(workflow(id)).toMatchObject({ status: 'RUNNING' });
+    await deployment.vote(id, DANA, { answer: 'reject' });
+    expect(await outcome).toMatchObject({ code: 'ZG003' });
+    await workflow(id)?.ended;
+    expect(workflow(id)).toMatchObject({ status: 'SUCCEEDED' });
+  });
+
   test('shows in its page what runs, and no GET decides', async () => {
     const client = await analyst(two);
     const { id, outcome } = await hold(client, 'update accounts set balance = balance - 1 where id = 2 /* page */');
