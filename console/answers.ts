@@ -32,6 +32,16 @@ export const UNAVAILABLE: Refusal = {
   fix: 'Try again; if it stays so, read the log of the gateway.',
 };
 
+/** A request that breaks the form of the API. */
+export function badRequest(message: string): Refusal {
+  return {
+    status: 400,
+    code: 'bad-request',
+    message: `The request is not understood: ${message}.`,
+    fix: 'See docs/console.md.',
+  };
+}
+
 /** For `/v1`. */
 export function refuseJson(context: Context, { status, code, message, fix }: Refusal): Response {
   return context.json({ error: { code, message, fix } }, status);

@@ -1,8 +1,9 @@
 /** The HTTP API under `/v1`. Bodies are JSON, keys that are not known are refused. */
 import { Hono, type Context } from 'hono';
 import { personKey } from '../core/identity/person-key.ts';
-import { NO_APPROVAL, NOT_FOUND, refuseJson, type Refusal } from './answers.ts';
+import { badRequest, NO_APPROVAL, NOT_FOUND, refuseJson, type Refusal } from './answers.ts';
 import { approvalView } from './approval-view.ts';
+import { bearer, jsonBody, MAX_TOKEN_CHARACTERS } from './json-request.ts';
 import { LocksFull, type BallotOutcome, type ConsolePorts } from './ports.ts';
 
 const MAX_LISTED = 200;
@@ -11,7 +12,6 @@ const MAX_LISTED_BYTES = 500_000;
 /** With what a session's line holds, the answer stays below the megabyte that a load balancer takes from a function. */
 const MAX_LISTED_SESSIONS = 1_000;
 const MAX_REASON_CHARACTERS = 1_000;
-const MAX_TOKEN_CHARACTERS = 16_384;
 const MAX_SUBJECT_CHARACTERS = 600;
 
 /** Routes below `/v1`. */
@@ -184,42 +184,4 @@ function answerTo(context: Context, ports: ConsolePorts, outcome: BallotOutcome)
       });
     }
   }
-}
-
-type Fields = { readonly fields: Readonly<Record<string, string | undefined>> };
-
-/** An object of strings with these keys and no others. */
-async function jsonBody(context: Context, keys: readonly string[]): Promise<Fields | Refusal> {
-  // Also keeps other sites' forms out: they cannot send this type without asking first.
-  if (!/^application\/json\s*(;|$)/i.test(context.req.header('content-type') ?? '')) {
-    return { status: 415, code: 'not-json', message: 'The body is not JSON.', fix: 'Send `content-type: application/json`.' };
-  }
-  let body: unknown;
-  try {
-    body = JSON.parse(await context.req.text());
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    return badRequest('the body is not JSON');
-  }
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) return badRequest('the body is not an object');
-  const fields: Record<string, string> = {};
-  for (const [key, value] of Object.entries(body)) {
-    if (!keys.includes(key)) return badRequest(`${JSON.stringify(key)} is not known here`);
-    if (typeof value !== 'string') return badRequest(`${key} is not a string`);
-    fields[key] = value;
-  }
-  return { fields };
-}
-
-function badRequest(message: string): Refusal {
-  return {
-    status: 400,
-    code: 'bad-request',
-    message: `The request is not understood: ${message}.`,
-    fix: 'See docs/console.md.',
-  };
-}
-
-function bearer(context: Context): string {
-  return /^Bearer ([\x21-\x7e]+)$/.exec(context.req.header('authorization') ?? '')?.[1] ?? '';
 }

@@ -6,6 +6,7 @@ import { apiRoutes } from './api-routes.ts';
 import { approvalRoutes } from './approval-routes.ts';
 import { SECURITY_HEADERS, STYLE, STYLE_PATH } from './layout.ts';
 import type { ConsolePorts } from './ports.ts';
+import { sshKeyRoutes } from './ssh-key-routes.ts';
 
 /** Asked by load balancers, by whatever name they call us. */
 export const HEALTH_PATH = '/healthz';
@@ -24,6 +25,7 @@ export function createConsole(ports: ConsolePorts): Hono {
   app.get(STYLE_PATH, (context) => context.body(STYLE, 200, { 'content-type': 'text/css; charset=utf-8' }));
   app.route('/', approvalRoutes(ports));
   app.route('/v1', apiRoutes(ports));
+  app.route('/v1', sshKeyRoutes(ports));
   app.notFound((context) => refuse(context, NOT_FOUND));
   // The store or a bug: nothing was decided. What went wrong is not for whoever asked.
   app.onError((error, context) => {

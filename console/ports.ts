@@ -3,6 +3,8 @@ import type { Approval, Vote } from '../core/approval/approval.ts';
 import type { RefusalCode } from '../core/approval/lifecycle.ts';
 import type { VerifyIdToken } from '../core/approval/votes.ts';
 import { SallyportError } from '../core/errors.ts';
+import type { Principal } from '../core/principal.ts';
+import type { StoredLogin } from '../core/ssh/login.ts';
 
 /** A person's answer as it arrives: who it is, is in the token. */
 export type Ballot = Pick<Vote, 'answer' | 'reason' | 'channel' | 'idToken'>;
@@ -98,6 +100,21 @@ export interface SignIn {
   finish(code: string, codeVerifier: string): Promise<string>;
 }
 
+/** Logins by SSH that agents have prepared: registered keys and one-time codes, by `loginId`, until they expire. */
+export interface SshLoginStore {
+  /** Puts the login in the place of an earlier one of the same principal. False where another principal has it until it expires. */
+  keep(id: string, login: StoredLogin): Promise<boolean>;
+}
+
+/** What agents need to log in by SSH. */
+export type SshDoor = {
+  readonly logins: SshLoginStore;
+  /** Throws TokenRefused. */
+  readonly verifyToken: (token: string) => Promise<Principal>;
+  /** Where SSH listens and how it is known, where the console can tell; `hostKey` as `ssh-ed25519 AAAA…`. */
+  readonly address?: () => { readonly host: string; readonly port: number; readonly hostKey: string } | undefined;
+};
+
 export type ConsolePorts = {
   readonly desk: ApprovalDesk;
   readonly verifyIdToken: VerifyIdToken;
@@ -123,4 +140,6 @@ export type ConsolePorts = {
   readonly operatorSignIn?: { readonly issuer: string; readonly clientId: string };
   /** What refused operators are told to do. */
   readonly operatorHelp: string;
+  /** Absent where the gateway speaks no SSH. */
+  readonly ssh?: SshDoor;
 };

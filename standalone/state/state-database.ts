@@ -38,6 +38,10 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE console_flow (id TEXT PRIMARY KEY NOT NULL, expires_at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
   CREATE TABLE console_session (id TEXT PRIMARY KEY NOT NULL, expires_at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
   `,
+  `
+  CREATE TABLE ssh_login (id TEXT PRIMARY KEY NOT NULL, principal TEXT NOT NULL, expires_at INTEGER NOT NULL, sealed TEXT NOT NULL) STRICT;
+  CREATE INDEX ssh_login_principal ON ssh_login (principal, expires_at);
+  `,
 ];
 
 /** Opens `state.db` in the data directory, and brings its schema up to date. Throws StateUnusable. */
