@@ -9,6 +9,8 @@ export type Running = {
   /** URL of the demo issuer; absent where people sign in elsewhere. */
   readonly issuer?: string;
   readonly postgres: { readonly host: string; readonly port: number };
+  /** Absent where the gateway speaks no SSH. `hostKey` as `ssh-ed25519 AAAA…`. */
+  readonly ssh?: { readonly host: string; readonly port: number; readonly hostKey: string };
 };
 
 const FILE = 'running.json';
@@ -43,5 +45,11 @@ function isRunning(value: unknown): value is Running {
   const { pid, api, postgres } = value;
   if (typeof pid !== 'number' || typeof api !== 'string' || typeof postgres !== 'object' || postgres === null) return false;
   if ('issuer' in value && typeof value.issuer !== 'string') return false;
-  return 'host' in postgres && typeof postgres.host === 'string' && 'port' in postgres && typeof postgres.port === 'number';
+  if ('ssh' in value && !(isAddress(value.ssh) && 'hostKey' in value.ssh && typeof value.ssh.hostKey === 'string')) return false;
+  return isAddress(postgres);
+}
+
+function isAddress(value: unknown): value is { readonly host: string; readonly port: number } {
+  if (typeof value !== 'object' || value === null) return false;
+  return 'host' in value && typeof value.host === 'string' && 'port' in value && typeof value.port === 'number';
 }
