@@ -49,6 +49,10 @@ class RunList {
     this.ends[this.count++] = end;
   }
 
+  each(visit: (start: number, end: number) => void): void {
+    for (let at = 0; at < this.count; at++) visit(this.starts[at] ?? 0, this.ends[at] ?? 0);
+  }
+
   /** Whether a run overlaps `[start, end)`; asked in ascending order. */
   overlaps(start: number, end: number): boolean {
     while (this.next < this.count && (this.ends[this.next] ?? 0) <= start) this.next++;
@@ -61,6 +65,17 @@ function widened(list: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
   wider.set(list);
   return wider;
 }
+
+/** What the lists below are candidates for, in their order. */
+const DETECTORS_OF_LISTS: readonly (readonly string[])[] = [
+  ['us-ssn', 'payment-card', 'us-phone'],
+  ['iban'],
+  ['email'],
+  ['private-key'],
+  ['jwt'],
+  ['aws-access-key'],
+  ['aws-access-key'],
+];
 
 export class Candidates {
   private readonly digits = new RunList();
@@ -93,6 +108,11 @@ export class Candidates {
       findAll(region, 'AKIA', start, this.longTermKeys);
       findAll(region, 'ASIA', start, this.temporaryKeys);
     }
+  }
+
+  /** Tells the candidates one by one, those of each kind in ascending order, with the detectors that could match there. */
+  each(visit: (detectors: readonly string[], start: number, end: number) => void): void {
+    for (const [at, list] of this.lists.entries()) list.each((start, end) => visit(DETECTORS_OF_LISTS[at] ?? [], start, end));
   }
 
   /** Whether `[start, end)` may hold a match; asked in ascending order of `start`, a row before its cells. */

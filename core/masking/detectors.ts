@@ -71,6 +71,11 @@ function isBuiltIn(name: string): name is BuiltInDetector {
 export function findHits(set: DetectorSet, bytes: Buffer, start: number, end: number): readonly Hit[] {
   const hits: Hit[] = [];
   for (const { name, scan } of set.detectors) scan(bytes, start, end, (from, to) => hits.push({ start: from, end: to, detector: name }));
+  return mergeHits(hits);
+}
+
+/** Hits of several detectors, each detector's in order, as `findHits` gives them. They are sorted in place. */
+export function mergeHits(hits: Hit[]): readonly Hit[] {
   if (hits.length < 2) return hits;
   hits.sort((a, b) => a.start - b.start || b.end - a.end);
   const merged: Hit[] = [];

@@ -133,6 +133,32 @@ export const scanJwts: Scan = (bytes, start, end, report) => {
   }
 };
 
+/** Where a JSON web token begins whose claims go on to `end`; undefined where there is none. */
+export function openJwt(bytes: Buffer, start: number, end: number): number | undefined {
+  let claims = end;
+  while (claims > start && isIn(BASE64URL, bytes[claims - 1])) claims--;
+  // The signature may be what goes on.
+  for (let parts = 0; parts < 2; parts++) {
+    const dot = claims - 1;
+    if (dot <= start || bytes[dot] !== 0x2e) return undefined;
+    let header = dot;
+    while (header > start && isIn(BASE64URL, bytes[header - 1])) header--;
+    if (claims + 3 <= end && bytes.toString('latin1', claims, claims + 3) === 'eyJ') {
+      const from = indexOf(bytes, 'eyJ', header, dot);
+      if (from !== -1) return from;
+    }
+    claims = header;
+  }
+  return undefined;
+}
+
+/** The end of the bytes from `at` on that a JSON web token may consist of. */
+export function tokenEnd(bytes: Buffer, at: number, end: number): number {
+  let to = at;
+  while (to < end && (isIn(BASE64URL, bytes[to]) || bytes[to] === 0x2e)) to++;
+  return to;
+}
+
 /** RFC 7468 from the header line through the footer, or to the end of the value where the footer is cut off. */
 export const scanPrivateKeys: Scan = (bytes, start, end, report) => {
   for (let at = indexOf(bytes, '-----BEGIN ', start, end); at !== -1;) {
