@@ -13,9 +13,13 @@ export type ShownApproval = {
   readonly human: string | undefined;
   readonly owner: string | undefined;
   readonly target: string;
+  readonly protocol: string;
+  /** The database; on a host the account. */
+  readonly database: string;
   readonly text: string;
   readonly textBytes: number;
   readonly executes: string | undefined;
+  readonly environment: readonly string[];
   readonly parameters: readonly (string | null)[];
   readonly effects: readonly { readonly action: string; readonly resource: string; readonly via: string | undefined }[];
   readonly policyReason: string;
@@ -47,9 +51,12 @@ export function readApproval(value: unknown): ShownApproval {
     human: fields.optionalText('human'),
     owner: fields.optionalText('owner'),
     target: fields.text('target'),
+    protocol: fields.text('protocol'),
+    database: fields.text('database'),
     text: fields.text('text'),
     textBytes: Buffer.byteLength(fields.text('text')),
     executes: fields.optionalText('executes'),
+    environment: fields.optional('environment') === undefined ? [] : fields.list('environment').map(textOf),
     parameters: fields.list('parameters').map((parameter) => (parameter === null ? null : textOf(parameter))),
     effects: fields.list('effects').map((effect) => {
       const parts = new Fields(effect);
@@ -74,7 +81,9 @@ export function approvalLines(approval: ShownApproval): readonly string[] {
   const lines = [one`${approval.id}  ${approval.state}${standing(approval)}`, '', 'It can cause:'];
   for (const { action, resource, via } of approval.effects)
     lines.push(one`  ${action} ${resource}${via === undefined ? '' : ` through ${via}`}`);
-  lines.push('', one`The exact statement on ${approval.target}, ${String(approval.textBytes)} bytes:`, indented(approval.text));
+  const place = approval.protocol === 'ssh' ? `${approval.target} as ${approval.database}` : approval.target;
+  lines.push('', one`The exact statement on ${place}, ${String(approval.textBytes)} bytes:`, indented(approval.text));
+  for (const variable of approval.environment) lines.push(one`  with ${variable}`);
   if (approval.executes !== undefined) lines.push('which executes:', indented(approval.executes));
   for (const [index, value] of approval.parameters.entries())
     lines.push(one`  $${String(index + 1)} = ${value === null ? 'NULL' : `'${value}'`}`);

@@ -1,9 +1,9 @@
 /** What an approver reads: effects first, then the exact statement, then who asks and why. */
-import type { Approval, Vote } from '../core/approval/approval.ts';
+import type { Approval, ApprovalRequest, ClaimOutcome, Vote } from '../core/approval/approval.ts';
 import { effectsInOrder } from '../core/approval/effects-in-order.ts';
 import { deadlineMs } from '../core/approval/lifecycle.ts';
 import { mayDecide, quorumNames } from '../core/approval/quorum.ts';
-import { countNonAscii } from '../core/approval/visible.ts';
+import { countNonAscii, visibleText } from '../core/approval/visible.ts';
 import type { VerifiedIdToken } from '../core/approval/votes.ts';
 import { principalName } from '../core/principal.ts';
 import { resourceName } from '../core/statement/effect.ts';
@@ -43,13 +43,29 @@ export function stateSentence(approval: Approval): string {
     case 'withdrawn':
       return 'Withdrawn before it ran. It will not run.';
     case 'claimed':
-      return `Used${claim === undefined ? '' : ` at ${time(claim.atMs)}: ${claim.outcome.result}, ${claim.outcome.rows} rows`}. It will not run again.`;
+      return `Used${claim === undefined ? '' : ` at ${time(claim.atMs)}: ${outcomeOf(request, claim.outcome)}`}. It will not run again.`;
   }
 }
 
+/** A command cannot be undone, and has no rows: what is known is whether it ran. */
+const RAN = {
+  running: 'it runs',
+  committed: 'it ran',
+  rolledBack: 'it did not run',
+  failed: 'it did not run',
+  unknown: 'it may have run',
+} as const;
+
+function outcomeOf({ protocol }: ApprovalRequest, { result, rows }: ClaimOutcome): string {
+  return protocol === 'ssh' ? RAN[result] : `${result}, ${rows} rows`;
+}
+
 function effects({ request }: Approval): Markup {
-  const { facts, demand } = request;
-  const rows = facts.rows < 0 ? 'unknown' : `about ${facts.rows}`;
+  const { facts, protocol } = request;
+  const unbounded =
+    protocol === 'ssh'
+      ? 'It has no bound that can be told: it can touch all that is below a folder, or all that matches.'
+      : 'It has no real condition: it can touch every row.';
   return html`<h2>What it can cause</h2>
     <ul class="effects">
       ${effectsInOrder(request.effects).map(
@@ -61,15 +77,31 @@ function effects({ request }: Approval): Markup {
           </li>`,
       )}
     </ul>
-    ${facts.unbounded ? html`<p class="warn">It has no real condition: it can touch every row.</p>` : undefined}
+    ${facts.unbounded ? html`<p class="warn">${unbounded}</p>` : undefined}
     ${facts.fullExport ? html`<p class="warn">It reads a whole table.</p>` : undefined}
     ${facts.opaque ? html`<p class="warn">It runs code that cannot be read from here.</p>` : undefined}
-    <dl>
-      <dt>Rows</dt>
-      <dd>${rows}${demand.maxRows === undefined ? undefined : html`; rolled back if more than ${demand.maxRows}`}</dd>
-      <dt>Masked in what comes back</dt>
-      <dd>${request.maskedColumns.length === 0 ? 'nothing' : untrusted(request.maskedColumns.join(', '))}</dd>
-    </dl>`;
+    ${protocol === 'postgres' ? rows(request) : undefined}`;
+}
+
+function rows({ facts, demand, maskedColumns }: ApprovalRequest): Markup {
+  return html`<dl>
+    <dt>Rows</dt>
+    <dd>
+      ${facts.rows < 0 ? 'unknown' : `about ${facts.rows}`}${
+        demand.maxRows === undefined ? undefined : html`; rolled back if more than ${demand.maxRows}`
+      }
+    </dd>
+    <dt>Masked in what comes back</dt>
+    <dd>${maskedColumns.length === 0 ? 'nothing' : untrusted(maskedColumns.join(', '))}</dd>
+  </dl>`;
+}
+
+/** What the digest does not hold, so that nobody takes it for granted. */
+function bounds(): Markup {
+  return html`<p>
+    The answer holds for exactly this text, run by this account on this host. What a program reads from its standard input, and what is in a
+    file that is sent, is no part of it.
+  </p>`;
 }
 
 function statement({ request }: Approval): Markup {
@@ -80,6 +112,15 @@ function statement({ request }: Approval): Markup {
       ${Buffer.byteLength(request.text)} bytes.
       ${foreign === 0 ? undefined : html`<span class="warn">${foreign} characters are outside ASCII and may look like others.</span>`}
     </p>
+    ${request.protocol === 'ssh' ? bounds() : undefined}
+    ${
+      request.environment === undefined
+        ? undefined
+        : html`<h2>With these variables</h2>
+            <ul>
+              ${request.environment.map((variable) => html`<li><code>${visibleText(variable, false)}</code></li>`)}
+            </ul>`
+    }
     ${
       request.executes === undefined
         ? undefined
@@ -117,7 +158,7 @@ function asker({ request }: Approval): Markup {
       <dd>${untrusted(request.policies.join(', '))}: ${untrusted(request.policyReason)}</dd>
       <dt>May be decided by</dt>
       <dd>${untrusted(quorumNames(request.demand))}</dd>
-      <dt>Database</dt>
+      <dt>${request.protocol === 'ssh' ? 'Account' : 'Database'}</dt>
       <dd>${untrusted(request.database)} on target ${untrusted(request.target)}</dd>
       <dt>Session</dt>
       <dd>${request.session}</dd>

@@ -21,10 +21,14 @@ export function noticeText(request: ApprovalRequest, publicUrl: string): NoticeT
   const effects = effectsInOrder(request.effects).map(({ action, resource }) => `${action} ${resourceName(target, resource)}`);
   const agent = principalName(principal);
   const rows = facts.rows < 0 ? 'an unknown number of rows' : `about ${facts.rows} rows`;
+  const host = request.protocol === 'ssh';
+  const size = host
+    ? `as ${request.database}${facts.unbounded ? ', without a bound' : ''}`
+    : `${rows}${facts.unbounded ? ', without a condition' : ''}`;
   const lines = [
     ...effects.slice(0, MAX_EFFECTS),
     ...(effects.length > MAX_EFFECTS ? [`and ${effects.length - MAX_EFFECTS} more effects`] : []),
-    `${rows}${facts.unbounded ? ', without a condition' : ''}${facts.opaque ? ', by code that cannot be read' : ''}`,
+    `${size}${facts.opaque ? ', by code that cannot be read' : ''}`,
     `Asked by ${agent}${principal.human === undefined ? '' : ` for ${principal.human}`} on ${target}`,
     `Reason given: ${request.reasonGiven === '' ? '(none)' : request.reasonGiven}`,
     `Rule: ${request.policies.join(', ')}: ${request.policyReason}`,

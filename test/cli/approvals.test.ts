@@ -11,7 +11,7 @@ import { verb as token } from '../../cli/token.ts';
 import type { ApprovalRequest } from '../../core/approval/approval.ts';
 import { ensureOperatorToken } from '../../standalone/operator-token.ts';
 import { writeRunning } from '../../standalone/running.ts';
-import { aRequest } from '../support/approval-requests.ts';
+import { aHostRequest, aRequest } from '../support/approval-requests.ts';
 import { startConsole, type RunningConsole } from '../support/running-console.ts';
 import { startSigningIssuer } from '../support/signing-issuer.ts';
 import { keptIo, type KeptIo } from '../support/verb-io.ts';
@@ -50,6 +50,17 @@ describe('sallyport approvals', () => {
         .map((line): unknown => JSON.parse(line)),
     ).toContainEqual(expect.objectContaining({ id: request.id }));
     await running.gate.withdraw('ap_odd', 'r');
+  });
+
+  test('show tells of an operation on a host its account and its variables', async () => {
+    const { requestedAtMs, expiresAtMs } = request;
+    await running.gate.request(aHostRequest({ id: `${request.id}h`, requestedAtMs, expiresAtMs, environment: ['LANG=C\nOwner   nobody'] }));
+    expect(await approvals.run(['show', `${request.id}h`], io)).toBe(0);
+    expect(io.written.stdout).toContain(
+      'The exact statement on web1 as deploy, 21 bytes:\n  systemctl restart app\n  with LANG=C\\nOwner   nobody\n',
+    );
+    expect(io.written.stdout).toMatch(/elevate web1 through sudo\n {2}runProgram web1:systemctl restart\n {2}readFile web1:\/srv\/app\n/);
+    await running.gate.withdraw(`${request.id}h`, 'r');
   });
 
   test('show tells effects, the exact statement and who asks, and a reason cannot pass for a line of ours', async () => {

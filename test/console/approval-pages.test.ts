@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { followDemoSignIn } from '../../cli/approver-sign-in.ts';
 import type { ApprovalRequest } from '../../core/approval/approval.ts';
 import { verifyDecision } from '../../core/approval/votes.ts';
-import { aRequest } from '../support/approval-requests.ts';
+import { aHostRequest, aRequest } from '../support/approval-requests.ts';
 import { PageVisitor } from '../support/page-visitor.ts';
 import { startConsole, type RunningConsole } from '../support/running-console.ts';
 
@@ -206,6 +206,26 @@ describe('what decides nothing', () => {
 });
 
 describe('what the page shows', () => {
+  test('an operation on a host: effects first, the whole command, its account and variables, and what the answer does not hold for', async () => {
+    const { id, digest, requestedAtMs, expiresAtMs } = await ask();
+    const host = aHostRequest({
+      id: `${id}h`,
+      digest,
+      requestedAtMs,
+      expiresAtMs,
+      text: 'rm -rf /srv\u202e',
+      environment: ['LANG=C\nPATH=/evil'],
+    });
+    await running.gate.request(host);
+    const page = await pageOf(visitor, `/approvals/${host.id}`);
+    const places = ['<b>elevate</b>', '<b>runProgram</b>', '<b>readFile</b>', 'rm -rf /srv', 'standard input', 'LANG=C', 'Account'];
+    expect(places.map((place) => page.indexOf(place))).toEqual(places.map((place) => page.indexOf(place)).toSorted((a, b) => a - b));
+    expect(places.filter((place) => !page.includes(place))).toEqual([]);
+    expect(page).toContain('\\u{202e}');
+    for (const other of ['\u202e', '<dt>Rows</dt>', '<dt>Database</dt>', 'every row']) expect(page).not.toContain(other);
+    expect(page).toContain('<code>LANG=C\\nPATH=/evil</code>');
+  });
+
   test('the statement is shown exactly: markup is text, invisible characters are escapes, and the length is stated', async () => {
     const sql = "update t set a = '\u202e<script>alert(1)</script>\u200b'";
     const odd = await ask({ text: sql, reasonGiven: '<img src=x onerror=alert(1)>\u001b[2J', parameters: [null, '"><u>'] });

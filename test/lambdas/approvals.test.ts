@@ -16,7 +16,7 @@ import { noticeText } from '../../lambdas/notify-approvers/notice-text.ts';
 import { describeWait, notifyApprovers } from '../../lambdas/notify-approvers/notify-approvers.ts';
 import { openItem, storeRequest } from '../../lambdas/request-approval/store-request.ts';
 import { deliverDecisions } from '../../lambdas/sweep/undelivered-decisions.ts';
-import { aRequest, aVote } from '../support/approval-requests.ts';
+import { aHostRequest, aRequest, aVote } from '../support/approval-requests.ts';
 import { AwsApprovals } from '../support/aws-approvals.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { MemoryDynamo, type Fault } from '../support/memory-dynamo.ts';
@@ -433,6 +433,17 @@ describe('people are told', () => {
     expect(Math.max(...text.lines.map(({ length }) => length))).toBeLessThanOrEqual(300);
     expect(text.url).toBe(`https://sallyport.bank.example/approvals/${id}`);
     expect(text.subject).toMatch(/^[\x20-\x7e]{1,100}$/);
+  });
+
+  test('of a host its account and no rows', () => {
+    const { lines } = noticeText(aHostRequest(), 'https://sallyport.bank.example');
+    expect(lines.slice(0, 4)).toEqual([
+      'elevate web1',
+      'runProgram web1:systemctl restart',
+      'readFile web1:/srv/app',
+      'as deploy, without a bound, by code that cannot be read',
+    ]);
+    expect(lines.join()).not.toMatch(/systemctl restart app|rows/);
   });
 
   test('for as long as people have, and some seconds more than expiry needs', async () => {

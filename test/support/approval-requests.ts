@@ -34,6 +34,25 @@ export function aRequest(changes: Partial<ApprovalRequest> = {}): ApprovalReques
   };
 }
 
+/** A restart on web1 as deploy; otherwise as `aRequest`. */
+export function aHostRequest(changes: Partial<ApprovalRequest> = {}): ApprovalRequest {
+  return aRequest({
+    protocol: 'ssh',
+    target: 'web1',
+    database: 'deploy',
+    text: 'systemctl restart app',
+    environment: ['LANG=C'],
+    parameters: [],
+    effects: [
+      { action: 'readFile', resource: { type: 'File', path: ['srv', 'app'] } },
+      { action: 'runProgram', resource: { type: 'Program', path: ['systemctl restart'] } },
+      { action: 'elevate', resource: { type: 'Target', path: [] }, via: 'sudo' },
+    ],
+    facts: { unbounded: true, fullExport: false, rows: -1, maskedColumns: [], opaque: true },
+    ...changes,
+  });
+}
+
 /** What that request is made from, for a target whose catalog nobody reads. */
 export function aRawStatement(request: ApprovalRequest, changes: Partial<RawSql> = {}): RawSql {
   const { principal, session, target, text, reasonGiven } = request;
