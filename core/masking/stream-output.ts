@@ -43,7 +43,8 @@ export class StreamOutput {
   /** Drops text up to `end`, but no sequence in it; with `behind`, those just before the byte at `end` are kept too. */
   hide(end: number, behind = false): void {
     const { at, from, to } = this.stream;
-    for (let next = at[this.sequence]; next !== undefined && (next < end || (behind && next === end)); next = at[this.sequence]) {
+    const last = behind ? end : end - 1;
+    for (let next = at[this.sequence]; next !== undefined && next <= last; next = at[this.sequence]) {
       const start = from[this.sequence] ?? 0;
       const stop = to[this.sequence] ?? 0;
       this.emit(start, stop);

@@ -16,14 +16,14 @@ export class StreamScanner {
   }
 
   /** The next bytes of the file; how many matches are certain now that were not before. */
-  push(bytes: Buffer): number {
+  scan(bytes: Buffer): number {
     const { detected } = this.redactor.push(bytes);
     this.count += detected;
     return detected;
   }
 
   /** The end of the file: matches in what was not certain yet. */
-  end(): number {
+  finish(): number {
     const { detected } = this.redactor.flush();
     this.count += detected;
     return detected;

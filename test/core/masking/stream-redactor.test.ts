@@ -325,5 +325,5 @@ test('own expressions are found in a line wherever it is cut', () => {
 
 test('a scanner counts what packets cut, once', () => {
   const scanner = new StreamScanner(ALL);
-  expect([scanner.push(Buffer.from('ssn 123-4')), scanner.push(Buffer.from('5-6789')), scanner.end(), scanner.found]).toEqual([0, 0, 1, 1]);
+  expect([scanner.scan(Buffer.from('ssn 123-4')), scanner.scan(Buffer.from('5-6789')), scanner.finish(), scanner.found]).toEqual([0, 0, 1, 1]);
 });
