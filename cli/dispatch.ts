@@ -17,6 +17,7 @@ export const VERBS: VerbTable = {
   token: listed('get a token for an agent, from the demo issuer or AWS', 'token'),
   approvals: listed('list, show, approve or reject what agents ask for', 'approvals'),
   sessions: listed('list, show or end sessions', 'sessions'),
+  'ssh-key': listed('register a key for logins by SSH, or get a one-time code', 'ssh-key'),
   replay: listed('play a recorded session', 'replay'),
   verify: listed('check that recordings are intact and complete', 'verify'),
   config: listed('check the configuration directory, publish and activate it', 'config'),
