@@ -6,6 +6,7 @@ import { oidcSignIn } from '../console/oidc-sign-in.ts';
 import type { SessionRenewal } from '../console/ports.ts';
 import type { Listener } from '../core/config/config.ts';
 import { TokenRefused } from '../core/identity/token-refused.ts';
+import { opaqueExecReader } from '../core/statement/host/host-reading.ts';
 import { readSql } from '../core/statement/sql/read-sql.ts';
 import { FULL_EXPORT_ROWS } from '../core/judging/view.ts';
 import { PostgresCatalogSource } from '../proxy-task/adapters/postgres-catalog-source.ts';
@@ -17,6 +18,9 @@ import { listenForPostgres, type PostgresListener } from '../proxy-task/postgres
 import { OffLoopParser } from '../proxy-task/postgres/off-loop-parser.ts';
 import { ScramKeyCache } from '../proxy-task/postgres/scram.ts';
 import { TargetRuntimes } from '../proxy-task/postgres/target-runtimes.ts';
+import { SshGateway } from '../proxy-task/ssh/gateway.ts';
+import { SSH_LIMITS } from '../proxy-task/ssh/limits.ts';
+import { listenForSsh, type SshListener } from '../proxy-task/ssh/listener.ts';
 import { ConfigWatch } from './config-watch.ts';
 import { serveConsole, type ConsoleServer } from './console-server.ts';
 import type { AppendFiles } from './evidence/append-files.ts';
@@ -26,14 +30,18 @@ import { issuerVerifiers } from './issuer-verifiers.ts';
 import { ListenerCertificate } from './listener-certificate.ts';
 import { LocalCredentials } from './local-credentials.ts';
 import { ensureOperatorToken, OPERATOR_HELP, operatorCheck } from './operator-token.ts';
-import { removeRunning, writeRunning } from './running.ts';
+import { removeRunning, writeRunning, type Running } from './running.ts';
 import { secretKeys } from './secret-keys.ts';
+import { sshAuthority, type SshAuthority } from './ssh-authority.ts';
+import { sshHostKey } from './ssh-host-key.ts';
 import { lockDataDirectory } from './state/data-lock.ts';
 import { SqliteApprovalGate } from './state/sqlite-approval-gate.ts';
 import { SqliteControl } from './state/sqlite-control.ts';
 import { SqliteSignInStore } from './state/sqlite-sign-in-store.ts';
+import { SqliteSshLogins } from './state/sqlite-ssh-keys.ts';
 import { openState } from './state/state-database.ts';
 import { systemClock } from '../proxy-task/system-clock.ts';
+import type { Budget } from '../core/target.ts';
 import { VERSION } from '../core/version.ts';
 
 export type MachineOptions = {
@@ -56,6 +64,8 @@ export type MachineOptions = {
 
 export type Machine = {
   readonly postgres: { readonly host: string; readonly port: number };
+  /** Absent where the configuration has no listener for SSH. `hostKey` as `ssh-ed25519 AAAA…`. */
+  readonly ssh?: { readonly host: string; readonly port: number; readonly hostKey: string };
   /** Base URL of API and console. */
   readonly api: string;
   readonly evidenceDir: string;
@@ -129,10 +139,13 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         log(`approval ${request.id} waits: ${request.principal.issuer}/${request.principal.agent} on ${request.target}`),
     });
     undo.push(() => gate.close());
-    const control = new SqliteControl({ db, clock, budgetsOf: (target) => configWatch.find(target)?.limits.budgets });
+    const budgetsOf = (name: string): readonly Budget[] | undefined =>
+      (configWatch.find(name) ?? configWatch.findHost(name))?.limits.budgets;
+    const control = new SqliteControl({ db, clock, budgetsOf });
     undo.push(() => control.flush());
 
-    const credentials = new LocalCredentials(env);
+    let authority: SshAuthority | undefined;
+    const credentials = new LocalCredentials(env, { clock, authority: () => (authority ??= sshAuthority(dataDir)) });
     const scramKeys = new ScramKeyCache({ hashKey: randomBytes(32) });
     const offLoop = new OffLoopParser({ clock });
     undo.push(() => offLoop.close());
@@ -155,19 +168,20 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       timeoutMs: STARTUP_TIMEOUT_MS,
       ...(postgresCertificate === undefined ? {} : { secureContext: () => postgresCertificate.context() }),
     };
+    const ports = {
+      tokens,
+      targets: configWatch,
+      bundles: configWatch,
+      control,
+      clock,
+      credentials,
+      recorder: options.beforeRecorder?.(recorder) ?? recorder,
+      gate: options.beforeGate?.(gate) ?? gate,
+      ...(options.secondOpinion === undefined ? {} : { secondOpinion: options.secondOpinion }),
+      verifyIdToken,
+    };
     const gateway = new PostgresGateway({
-      ports: {
-        tokens,
-        targets: configWatch,
-        bundles: configWatch,
-        control,
-        clock,
-        credentials,
-        recorder: options.beforeRecorder?.(recorder) ?? recorder,
-        gate: options.beforeGate?.(gate) ?? gate,
-        ...(options.secondOpinion === undefined ? {} : { secondOpinion: options.secondOpinion }),
-        verifyIdToken,
-      },
+      ports,
       runtimes,
       keys,
       // Another one after a disk that was full.
@@ -185,12 +199,28 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       onOpened: (id, known) => control.describe(id, known),
       onError: report,
     });
+    const sshGateway = new SshGateway({
+      ports,
+      digestKey: keys.digest,
+      get writer() {
+        return recorder.writerId;
+      },
+      commands: opaqueExecReader,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      expiryGraceMs: options.expiryGraceMs,
+      approvalUrl: (id) => `${publicUrl}/approvals/${id}`,
+      onOpened: (id, known) => control.describe(id, known),
+      onError: report,
+    });
+    const sshLogins = new SqliteSshLogins(db, clock);
+    let sshAddress: Running['ssh'];
 
     const renewal: SessionRenewal = {
       renew: async (sessionId, token) => {
         try {
           const principal = await tokens.verify(token);
-          return gateway.renew(sessionId, principal) ? { expiresAtMs: principal.expiresAtMs } : undefined;
+          const isRenewed = gateway.renew(sessionId, principal) || sshGateway.renew(sessionId, principal);
+          return isRenewed ? { expiresAtMs: principal.expiresAtMs } : undefined;
         } catch (error) {
           if (error instanceof TokenRefused) return undefined;
           throw error;
@@ -223,6 +253,9 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
         randomToken: () => randomBytes(32).toString('base64url'),
         publicUrl,
         report,
+        ...(config.listeners.ssh === undefined
+          ? {}
+          : { ssh: { logins: sshLogins, verifyToken: (token: string) => tokens.verify(token), address: () => sshAddress } }),
         cliSignIn: { issuer: signInIssuer?.issuer ?? '', clientId: signInIssuer?.approverClientIds.at(-1) ?? '' },
       };
     });
@@ -243,32 +276,64 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       onRefused: (address, reason) => recorder.recordRefusal({ type: 'session.refused', source: address, label: '', target: '', reason }),
       onError: report,
     });
-    undo.push(async () => {
-      gateway.drain();
-      const stopped = listener.stop();
-      const patience = setTimeout(() => gateway.end('the gateway is shutting down'), DRAIN_MS);
-      const cut = setTimeout(() => listener.cut(), DRAIN_MS + 2_000);
-      await stopped;
-      await gateway.ended();
-      clearTimeout(patience);
-      clearTimeout(cut);
-    });
+    undo.push(() => drained(gateway, listener));
     const postgres = { host: listener.host, port: listener.port };
+    if (config.listeners.ssh !== undefined) {
+      const hostKey = sshHostKey(dataDir);
+      const ssh: SshListener = await listenForSsh({
+        host: config.listeners.ssh.host,
+        port: config.listeners.ssh.port,
+        hostKeys: [hostKey.privateKey],
+        limits: SSH_LIMITS,
+        clock,
+        proofs: {
+          tokens,
+          logins: sshLogins,
+          authorities: () => configWatch.config.sshUserCas,
+          agents: () => configWatch.config.agents,
+          defaultAccount: (target) => configWatch.findHost(target)?.accounts[0],
+          clock,
+          onError: report,
+        },
+        onClient: (candidate) => sshGateway.onClient(candidate),
+        onRefused: (refused) => recorder.recordRefusal({ type: 'session.refused', ...refused }),
+        onError: report,
+      });
+      undo.push(() => drained(sshGateway, ssh));
+      sshAddress = { host: ssh.host, port: ssh.port, hostKey: hostKey.publicKey };
+      log(`SSH on ${ssh.host}:${ssh.port}, host key ${hostKey.fingerprint}`);
+    }
     writeRunning(dataDir, {
       pid: process.pid,
       // Behind TLS the command must use the name that the certificate is for.
       api: certificate === undefined ? server.url : publicUrl,
       postgres,
+      ...(sshAddress === undefined ? {} : { ssh: sshAddress }),
       ...(signInIssuer === undefined ? {} : { issuer: signInIssuer.issuer }),
     });
     undo.push(() => removeRunning(dataDir));
     // The first checkpoint: from here on whoever keeps one can tell a rewrite.
     recorder.seal().catch(report);
-    return { postgres, api: server.url, evidenceDir, stop: stopAll };
+    return { postgres, ...(sshAddress === undefined ? {} : { ssh: sshAddress }), api: server.url, evidenceDir, stop: stopAll };
   } catch (error) {
     await stopAll().catch((failure: unknown) => log(`error: ${failure instanceof Error ? failure.message : String(failure)}`));
     throw error;
   }
+}
+
+/** No new session; those that are open end at their next boundary, or when patience does. */
+async function drained(
+  gateway: { drain(): void; end(reason: string): void; ended(): Promise<void> },
+  listener: { stop(): Promise<void>; cut(): void },
+): Promise<void> {
+  gateway.drain();
+  const stopped = listener.stop();
+  const patience = setTimeout(() => gateway.end('the gateway is shutting down'), DRAIN_MS);
+  const cut = setTimeout(() => listener.cut(), DRAIN_MS + 2_000);
+  await stopped;
+  await gateway.ended();
+  clearTimeout(patience);
+  clearTimeout(cut);
 }
 
 /** Renewed certificates reach the console's next connections. */

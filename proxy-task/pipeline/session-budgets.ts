@@ -1,5 +1,5 @@
 import type { Principal } from '../../core/principal.ts';
-import type { Budget, PostgresTarget } from '../../core/target.ts';
+import type { Budget, Target } from '../../core/target.ts';
 import type { Control } from '../ports.ts';
 
 export type Spent = ReturnType<Control['spend']>;
@@ -17,7 +17,7 @@ export class SessionBudgets {
   constructor(options: {
     readonly control: Control;
     readonly principal: Principal;
-    readonly target: PostgresTarget;
+    readonly target: Pick<Target, 'name' | 'limits'>;
     readonly endsAtMs: () => number;
   }) {
     this.#control = options.control;

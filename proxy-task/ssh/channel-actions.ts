@@ -1,0 +1,89 @@
+/** What a transfer protocol does with its channel: its operations judged one by one, its bytes passed on as the relay allows. */
+import type { ChannelEvent } from '../../core/evidence/channel-event.ts';
+import type { HostOperation } from '../../core/statement/host/host-operation.ts';
+import type { ChannelActions, ChannelProtocol } from './channel-protocol.ts';
+import type { ChannelJudging } from './channel-judging.ts';
+import type { ChannelRelay } from './channel-relay.ts';
+import type { LiveHostSession } from './live-session.ts';
+import { hostRefusal, isHostRefusalCode, reconnect, refusalLines } from './refusal.ts';
+
+export type ActionParts = { readonly session: LiveHostSession; readonly relay: ChannelRelay; readonly judging: ChannelJudging };
+
+export class RelayedActions implements ChannelActions {
+  readonly #parts: ActionParts;
+  readonly #protocol: () => ChannelProtocol;
+
+  /** `protocol`: who gets the answers. */
+  constructor(parts: ActionParts, protocol: () => ChannelProtocol) {
+    this.#parts = parts;
+    this.#protocol = protocol;
+  }
+
+  toTarget(bytes: Buffer): void {
+    this.#parts.relay.toTarget(bytes);
+  }
+
+  toClient(bytes: Buffer, { scan }: { readonly scan: boolean }): void {
+    this.#parts.relay.toClient(bytes, scan);
+  }
+
+  endTarget(): void {
+    this.#parts.relay.endTarget();
+  }
+
+  ask(ask: number, operation: HostOperation): void {
+    const { judging, relay } = this.#parts;
+    void judging
+      .ask(() => Promise.resolve(operation))
+      .then((judgement) => {
+        if (relay.isEnded) return;
+        this.#guard(() => {
+          if (judgement.kind === 'run') {
+            this.#protocol().answered(ask, { kind: 'run', statement: judgement.statement });
+            return;
+          }
+          const { refusal, statement } = judgement;
+          // Clients of files show words of their own for a refusal; the gateway's are on standard error.
+          relay.say(refusalLines(refusal, '\n'));
+          this.#protocol().answered(ask, { kind: 'refused', statement, code: refusal.code, message: refusal.message });
+        });
+      });
+  }
+
+  resolve(path: string, resolved: (real: string | undefined) => void): void {
+    const { session, relay } = this.#parts;
+    void session.paths.resolve(path).then((real) => {
+      if (!relay.isEnded) this.#guard(() => resolved(real));
+    });
+  }
+
+  record(event: ChannelEvent): void {
+    this.#parts.relay.record(event);
+  }
+
+  completed(statement: number, outcome: 'ok' | 'error' | 'unknown'): void {
+    this.#parts.judging.completed(statement, outcome);
+  }
+
+  pauseClient(): void {
+    this.#parts.relay.pauseClient(true);
+  }
+
+  resumeClient(): void {
+    this.#parts.relay.pauseClient(false);
+  }
+
+  refuse(code: string, message: string): void {
+    this.#parts.relay.refuse(hostRefusal(isHostRefusalCode(code) ? code : '08P01', message, {}, undefined, 'unknown'));
+  }
+
+  /** What a machine throws ends its channel, never more. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#parts.session.failed(error);
+      this.#parts.relay.refuse(reconnect('the gateway could not follow the channel', 'unknown'));
+    }
+  }
+}

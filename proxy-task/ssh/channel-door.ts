@@ -1,0 +1,92 @@
+/**
+ * Where channels of a client knock. A client that has proved who it is opens channels at once, while it is still being decided
+ * whether there is a session and the host is being reached: they wait, a few, and get their answer then.
+ */
+import type { AcceptConnection, Connection, RejectConnection, ServerChannel, Session, TcpipRequestInfo } from 'ssh2';
+import { disconnect } from './channel-internals.ts';
+import { type HostRefusal, refusalLines, REFUSED_STATUS } from './refusal.ts';
+import type { Clock } from '../ports.ts';
+
+export type Knock =
+  | { readonly kind: 'session'; readonly accept: AcceptConnection<Session>; readonly reject: RejectConnection }
+  | {
+      readonly kind: 'forward';
+      readonly accept: AcceptConnection<ServerChannel>;
+      readonly reject: RejectConnection;
+      readonly info: TcpipRequestInfo;
+    };
+
+const MAX_WAITING = 64;
+/** Long enough for a client to open its channel and to read why it may not. */
+const LAST_WORDS_MS = 3_000;
+
+export class ChannelDoor {
+  readonly #connection: Connection;
+  #waiting: Knock[] = [];
+  #answer: ((knock: Knock) => void) | undefined;
+  #refused: ((what: string) => void) | undefined;
+
+  /** To be made as soon as the client is authenticated: what nobody listens for is refused at once. */
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    connection.on('session', (accept, reject) => this.#knock({ kind: 'session', accept, reject }));
+    connection.on('tcpip', (accept, reject, info) => this.#knock({ kind: 'forward', accept, reject, info }));
+    connection.on('openssh.streamlocal', (_accept, reject) => {
+      this.#refused?.('direct-streamlocal@openssh.com');
+      reject();
+    });
+    connection.on('request', (_accept, reject: (() => void) | undefined, name: string) => {
+      this.#refused?.(name);
+      reject?.();
+    });
+  }
+
+  /** From now on every channel is answered by this; `refused` is told of what is never offered. */
+  open(answer: (knock: Knock) => void, refused: (what: string) => void): void {
+    this.#answer = answer;
+    this.#refused = refused;
+    for (const knock of this.#waiting.splice(0)) answer(knock);
+  }
+
+  /** There is no session: whatever is started is told why, then the connection ends. */
+  refuse(refusal: HostRefusal, clock: Pick<Clock, 'after'>): void {
+    const connection = this.#connection;
+    const end = (): void => disconnect(connection, `sallyport: ${refusal.code} ${refusal.message}`);
+    const timer = clock.after(LAST_WORDS_MS, end);
+    connection.once('close', () => timer.cancel());
+    this.open(
+      (knock) => {
+        if (knock.kind === 'session') tellWhy(knock.accept(), refusal, end);
+        else knock.reject();
+      },
+      () => undefined,
+    );
+  }
+
+  #knock(knock: Knock): void {
+    if (this.#answer !== undefined) this.#answer(knock);
+    else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(knock);
+    else knock.reject();
+  }
+}
+
+function tellWhy(session: Session, refusal: HostRefusal, told: () => void): void {
+  let newline: '\n' | '\r\n' = '\n';
+  const tell = (accept: () => ServerChannel): void => {
+    const channel = accept();
+    channel.on('error', () => undefined);
+    channel.resume();
+    channel.stderr.write(refusalLines(refusal, newline), () => {
+      channel.exit(REFUSED_STATUS);
+      channel.end(told);
+    });
+  };
+  session.on('env', (_accept, reject: (() => void) | undefined) => reject?.());
+  session.on('pty', (accept: (() => void) | undefined) => {
+    newline = '\r\n';
+    accept?.();
+  });
+  session.on('exec', tell);
+  session.on('shell', tell);
+  session.on('subsystem', tell);
+}

@@ -1,0 +1,174 @@
+/**
+ * What the SSH transport has but its package does not offer: messages that it sends only in some states of its streams, and the
+ * state of its connection. One place, held to one version of the package by a test.
+ */
+import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import type { Channel, Client, Connection, Session } from 'ssh2';
+
+type Packets = {
+  readonly allocStart: number;
+  readonly allocStartKEX: number;
+  alloc(bytes: number, duringKeyExchange?: boolean): Buffer;
+  finalize(packet: Buffer, duringKeyExchange?: boolean): Buffer;
+};
+
+export type Protocol = {
+  authPK: (
+    username: string,
+    key: unknown,
+    algorithm: string | undefined,
+    sign?: (data: Buffer, done: (signature: Buffer) => void) => void,
+  ) => void;
+  readonly _authsQueue: string[];
+  readonly _kex: { readonly sessionID: Buffer };
+  /** Ours, while keys are exchanged. */
+  readonly _kexinit: unknown;
+  readonly _packetRW: { readonly write: Packets };
+  readonly _cipher: { encrypt(packet: Buffer): void };
+  exitStatus(channel: number, status: number): void;
+  exitSignal(channel: number, signal: string, coreDumped: boolean, message: string): void;
+  signal(channel: number, signal: string): void;
+  windowChange(channel: number, rows: number, columns: number, height: number, width: number): void;
+};
+
+type HiddenConnection = { readonly _sock: Socket | undefined; readonly _protocol: Protocol | undefined };
+
+type HiddenChannel = {
+  readonly incoming: { readonly window: number; readonly state: string };
+  readonly outgoing: { readonly id: number; readonly state: string };
+  _chunk: Buffer | undefined;
+  _chunkcb: unknown;
+  _chunkErr: Buffer | undefined;
+  _chunkcbErr: unknown;
+  eof(): void;
+};
+
+/** SSH_DISCONNECT_BY_APPLICATION (RFC 4253 §11.1). */
+const BY_APPLICATION = 11;
+const SSH_MSG_DISCONNECT = 1;
+const MAX_DESCRIPTION_BYTES = 1_024;
+
+function hidden(connection: Client | Connection): HiddenConnection {
+  // The fields exist in the version that is installed; a test says so.
+  return connection as unknown as HiddenConnection;
+}
+
+function hiddenChannel(channel: Channel): HiddenChannel {
+  // As above.
+  return channel as unknown as HiddenChannel;
+}
+
+export function socketOf(connection: Client | Connection): Socket | undefined {
+  return hidden(connection)._sock;
+}
+
+export function protocolOf(connection: Client | Connection): Protocol | undefined {
+  return hidden(connection)._protocol;
+}
+
+/** While keys are exchanged everything that is sent piles up in memory. */
+export function exchangesKeys(connection: Client | Connection): boolean {
+  return hidden(connection)._protocol?._kexinit !== undefined;
+}
+
+/** Whether the channel's sending side still takes anything; `eof` takes requests, but no data. */
+export function sendingState(channel: Channel): 'open' | 'eof' | 'closed' {
+  const { state } = hiddenChannel(channel).outgoing;
+  return state === 'open' || state === 'eof' ? state : 'closed';
+}
+
+/** Whether the peer has sent more than its window allows (RFC 4254 §5.2): nothing else would bound what is kept for a slow reader. */
+function hasOverrunWindow(channel: Channel): boolean {
+  return hiddenChannel(channel).incoming.window < 0;
+}
+
+/**
+ * The package keeps what it could not send for want of window, and forgets to drop it: a later wait of the other stream would
+ * send it again. To be called before each write, when none is under way.
+ */
+export function forgetSentChunks(channel: Channel): void {
+  const state = hiddenChannel(channel);
+  state._chunk = undefined;
+  state._chunkcb = undefined;
+  state._chunkErr = undefined;
+  state._chunkcbErr = undefined;
+}
+
+/** Ends data towards the peer; requests may follow. */
+export function sendEof(channel: Channel): void {
+  hiddenChannel(channel).eof();
+}
+
+/** Also after the end of data, where the package would send nothing. */
+export function sendExitStatus(connection: Connection, channel: Channel, status: number): void {
+  if (sendingState(channel) !== 'closed') hidden(connection)._protocol?.exitStatus(hiddenChannel(channel).outgoing.id, status);
+}
+
+/** `signal` without SIG (RFC 4254 §6.10). */
+export function sendExitSignal(connection: Connection, channel: Channel, signal: string, coreDumped: boolean, message: string): void {
+  if (sendingState(channel) === 'closed') return;
+  hidden(connection)._protocol?.exitSignal(hiddenChannel(channel).outgoing.id, signal, coreDumped, message);
+}
+
+export function sendSignal(connection: Client, channel: Channel, signal: string): void {
+  if (sendingState(channel) !== 'closed') hidden(connection)._protocol?.signal(hiddenChannel(channel).outgoing.id, signal);
+}
+
+export function sendWindowChange(
+  connection: Client,
+  channel: Channel,
+  size: { readonly rows: number; readonly cols: number; readonly height: number; readonly width: number },
+): void {
+  if (sendingState(channel) === 'closed') return;
+  hidden(connection)._protocol?.windowChange(hiddenChannel(channel).outgoing.id, size.rows, size.cols, size.height, size.width);
+}
+
+/** SSH_MSG_DISCONNECT with a reason that clients show; the package sends none. Then the connection ends. */
+export function disconnect(connection: Connection, reason: string): void {
+  const { _protocol: protocol, _sock: socket } = hidden(connection);
+  if (protocol === undefined || socket === undefined || !socket.writable) return;
+  const description = Buffer.from(reason).subarray(0, MAX_DESCRIPTION_BYTES);
+  const { write } = protocol._packetRW;
+  const bytes = 1 + 4 + 4 + description.length + 4;
+  const packet = write.alloc(bytes, true);
+  let at = write.allocStartKEX;
+  at = packet.writeUInt8(SSH_MSG_DISCONNECT, at);
+  at = packet.writeUInt32BE(BY_APPLICATION, at);
+  at = packet.writeUInt32BE(description.length, at);
+  at += description.copy(packet, at);
+  packet.writeUInt32BE(0, at);
+  protocol._cipher.encrypt(write.finalize(packet, true));
+  socket.end();
+}
+
+/** Calls `overrun` when the peer sends more than its window allows, instead of keeping what it sent. */
+export function guardWindow(channel: Channel, overrun: () => void): void {
+  const streams = channel.stderr instanceof Readable ? [channel, channel.stderr] : [channel];
+  for (const stream of streams) {
+    const push = stream.push.bind(stream);
+    // The transport hands over each packet by this call.
+    stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
+      if (chunk === null || !hasOverrunWindow(channel)) return push(chunk, encoding);
+      overrun();
+      return false;
+    };
+  }
+}
+
+/**
+ * Ends a session channel on which nothing was started: the package neither answers its close nor forgets it, so that a client that
+ * opens and closes would fill the memory.
+ */
+export function closeUnstarted(connection: Connection, session: Session): void {
+  // As above: the fields exist in the version that is installed.
+  const { _chanInfo: info } = session as unknown as {
+    readonly _chanInfo: { readonly incoming: { readonly id: number }; readonly outgoing: { readonly id: number } };
+  };
+  const { _chanMgr: channels, _protocol: protocol } = connection as unknown as {
+    readonly _chanMgr: { remove(id: number): void };
+    readonly _protocol: { channelClose(id: number): void };
+  };
+  if (socketOf(connection)?.writable === true) protocol.channelClose(info.outgoing.id);
+  channels.remove(info.incoming.id);
+}

@@ -1,0 +1,291 @@
+/** One session channel of a client (RFC 4254 §6): its requests in order, and the one program, shell or subsystem that it starts. */
+import type { PseudoTtyOptions, ServerChannel, Session } from 'ssh2';
+import type { HostOperation } from '../../core/statement/host/host-operation.ts';
+import type { ApprovalPointer } from '../pipeline/approval-refusal.ts';
+import { closeUnstarted, sendSignal, sendWindowChange } from './channel-internals.ts';
+import { ChannelJudging, type Asking } from './channel-judging.ts';
+import { protocolFor, type StartedProtocol } from './channel-transfer.ts';
+import { ChannelRelay, type Exit } from './channel-relay.ts';
+import { ChannelEnvironment } from './channel-settings.ts';
+import { terminalOf, terminalSize, type TerminalSize } from './channel-terminal.ts';
+import { execOperation, refuseCommand } from './exec.ts';
+import type { LiveHostSession } from './live-session.ts';
+import { hostRefusal, reconnect, targetRefused, unsupported, type HostRefusal } from './refusal.ts';
+import { openExec, openShell, openSubsystem } from './upstream.ts';
+
+type Started = { readonly kind: 'exec'; readonly command: string } | { readonly kind: 'shell' } | { readonly kind: 'sftp' };
+
+/** A client that sends more of these is no person at a terminal. */
+const MAX_SIGNALS = 256;
+const RESIZE_EVERY_MS = 100;
+const SIGNAL = /^[A-Z0-9]{1,16}(?:@[a-z0-9.-]{1,64})?$/;
+
+export class SessionChannel {
+  readonly #session: LiveHostSession;
+  readonly #number: number;
+  readonly #onClosed: () => void;
+  readonly #environment: ChannelEnvironment;
+  readonly #judging: ChannelJudging;
+  #terminal: PseudoTtyOptions | undefined;
+  #relay: ChannelRelay | undefined;
+  #upstream: Awaited<ReturnType<typeof openExec>> | undefined;
+  #started = false;
+  #kind: Started['kind'] | undefined;
+  #gone = false;
+  #statement: number | undefined;
+  #signals = 0;
+  #size: TerminalSize | undefined;
+  #resizing = false;
+
+  /** `number` counts the session's channels from 1. `onClosed`: it needs no place any more. */
+  constructor(session: LiveHostSession, number: number, ssh: Session, onClosed: () => void) {
+    this.#session = session;
+    this.#number = number;
+    this.#onClosed = onClosed;
+    this.#environment = new ChannelEnvironment(session.target.environment);
+    this.#judging = new ChannelJudging(session, this.#environment, (reason, pointer) => this.#tellWaiting(reason, pointer));
+    // Replies are only there where the client asked for one.
+    ssh.on('env', (accept: Reply, reject: Reply, info: unknown) => answer(this.#setVariable(info), accept, reject));
+    ssh.on('pty', (accept, reject, info) => answer(this.#setTerminal(terminalOf(info)), accept, reject));
+    ssh.on('window-change', (accept, _reject, info) => {
+      this.#resize(terminalSize(info));
+      answer(true, accept, undefined);
+    });
+    ssh.on('signal', (accept, reject, { name }) => answer(this.#signal(name), accept, reject));
+    ssh.on('exec', (accept, reject, { command }) => this.#start({ kind: 'exec', command }, accept, reject));
+    ssh.on('shell', (accept, reject) => this.#start({ kind: 'shell' }, accept, reject));
+    ssh.on('subsystem', (accept: () => ServerChannel, reject: Reply, { name }: { readonly name: string }) => {
+      if (name === 'sftp') this.#start({ kind: 'sftp' }, accept, reject);
+      else reject?.();
+    });
+    ssh.on('x11', (_accept: Reply, reject: Reply) => this.#refuseRequest('x11-req', reject));
+    ssh.on('auth-agent', (_accept: Reply, reject: Reply) => this.#refuseRequest('auth-agent-req@openssh.com', reject));
+    ssh.on('close', () => {
+      if (!this.#started) closeUnstarted(session.client, ssh);
+      this.#clientClosed();
+    });
+    // Requests of a client that has nothing more to send still count; the transport would drop them.
+    ssh.on('end', () => Object.assign(ssh, { _ending: false }));
+  }
+
+  /** Whether something of it runs on the host. */
+  get isRunning(): boolean {
+    return this.#judging.record.running > 0;
+  }
+
+  /** Whether something is under way that is no idleness, though nothing is heard of it. */
+  get isBusy(): boolean {
+    return this.#relay?.isEnded === false && (this.#kind === 'exec' || this.#upstream === undefined);
+  }
+
+  /** Nothing can be recorded any more. */
+  cut(refusal: HostRefusal): void {
+    this.#relay?.cut(refusal);
+    this.#close('the recorder cannot write');
+  }
+
+  /** The session ends: the client is told why, and what runs is cut off. Resolves when it has been told. */
+  end(refusal: HostRefusal | undefined, reason: string): Promise<void> {
+    if (refusal === undefined) this.#relay?.clientGone(reason);
+    else this.#relay?.refuse(refusal);
+    this.#close(reason);
+    return this.#relay?.delivered ?? Promise.resolve();
+  }
+
+  #refuseRequest(name: string, reject: Reply): void {
+    this.#session.refusedRequest(name);
+    reject?.();
+  }
+
+  #setVariable(info: unknown): boolean {
+    // The types say `val`, and give no name: what the transport hands over is both.
+    const { key, val } = info as { readonly key: string; readonly val: string };
+    return !this.#started && this.#environment.set(key, val);
+  }
+
+  #setTerminal(terminal: PseudoTtyOptions | undefined): boolean {
+    if (this.#started || terminal === undefined || !this.#session.restrictions.pty) return false;
+    this.#terminal = terminal;
+    return true;
+  }
+
+  /** A window that is dragged changes many times a second. */
+  #resize(size: TerminalSize | undefined): void {
+    if (size === undefined || this.#terminal === undefined) return;
+    this.#size = size;
+    if (this.#resizing) return;
+    this.#resizing = true;
+    this.#session.clock.after(RESIZE_EVERY_MS, () => {
+      this.#resizing = false;
+      const { client } = this.#session.upstream;
+      const last = this.#size;
+      if (last === undefined) return;
+      this.#terminal = { ...this.#terminal, ...last };
+      if (this.#upstream === undefined || this.#relay?.isEnded !== false) return;
+      this.#session.turn.append({ type: 'channel.resized', channel: this.#number, columns: last.cols, rows: last.rows });
+      const upstream = this.#upstream;
+      this.#session.turn.after(() => sendWindowChange(client, upstream, last));
+    });
+  }
+
+  #signal(name: string): boolean {
+    this.#signals += 1;
+    if (this.#upstream === undefined || this.#relay?.isEnded !== false || this.#signals > MAX_SIGNALS || !SIGNAL.test(name)) return false;
+    const upstream = this.#upstream;
+    const { turn } = this.#session;
+    turn.append({ type: 'channel.signal', channel: this.#number, signal: name });
+    turn.after(() => sendSignal(this.#session.upstream.client, upstream, name));
+    return true;
+  }
+
+  #start(what: Started, accept: () => ServerChannel, reject: Reply): void {
+    if (this.#started || this.#gone) {
+      reject?.();
+      return;
+    }
+    this.#started = true;
+    this.#kind = what.kind;
+    // Accepted before it is judged: what the client sends meanwhile would be lost, and it must be told why it waits.
+    const client = accept();
+    const session = this.#session;
+    const terminal = this.#terminal;
+    session.turn.append({
+      type: 'channel.opened',
+      channel: this.#number,
+      kind: what.kind,
+      ...(terminal === undefined ? {} : { columns: terminal.cols ?? 0, rows: terminal.rows ?? 0, term: terminal.term ?? '' }),
+    });
+    this.#relay = new ChannelRelay({
+      session,
+      channel: this.#number,
+      client,
+      terminal: terminal !== undefined,
+      hasStderr: true,
+      onEnded: (exit, reason) => this.#ended(exit, reason),
+      onDelivered: () => this.#judging.delivered(),
+    });
+    this.#run(what, this.#relay).catch((error: unknown) => {
+      session.failed(error);
+      this.#relay?.refuse(reconnect('the gateway met an error of its own', 'unknown'));
+    });
+  }
+
+  async #run(what: Started, relay: ChannelRelay): Promise<void> {
+    const session = this.#session;
+    const { command: forced } = session.restrictions;
+    if (forced !== undefined && (what.kind !== 'exec' || what.command !== forced)) {
+      this.#refuseUnjudged(what, hostRefusal('ZG010', 'the certificate that was shown is for one other command only'), relay);
+      return;
+    }
+    if (what.kind === 'exec') {
+      const refusal = refuseCommand(what.command, session.target.limits.maxStatementBytes);
+      if (refusal !== undefined) {
+        this.#refuseUnjudged(what, refusal, relay);
+        return;
+      }
+    }
+    const home = await session.paths.home();
+    const start = { session, channel: this.#number, home, judging: this.#judging, relay };
+    const protocol = what.kind === 'shell' ? undefined : protocolFor(what, start);
+    if (what.kind === 'sftp' && protocol === undefined) {
+      this.#refuseUnjudged(what, unsupported('sftp is not offered for this target'), relay);
+      return;
+    }
+    const first = this.#firstOperation(what, protocol);
+    let statement: number | undefined;
+    if (first !== undefined) {
+      const judgement = await this.#judging.ask(first);
+      if (judgement.kind === 'refused') {
+        relay.refuse(judgement.refusal);
+        return;
+      }
+      statement = judgement.statement;
+      if (protocol === undefined || protocol.isOneStatement) this.#statement = statement;
+      else this.#judging.completed(statement, 'ok');
+    }
+    if (this.#gone || relay.isEnded) return;
+    let upstream;
+    try {
+      upstream = await this.#open(what);
+    } catch {
+      relay.refuse(targetRefused(session.target.name, what.kind === 'exec' ? 'run the command' : `open the ${what.kind} channel`));
+      return;
+    }
+    if (relay.isEnded) {
+      upstream.close();
+      return;
+    }
+    this.#upstream = upstream;
+    relay.start(upstream, protocol?.make(statement));
+  }
+
+  #firstOperation(what: Started, protocol: StartedProtocol | undefined): Asking | undefined {
+    const { account } = this.#session;
+    if (protocol !== undefined) return protocol.first;
+    if (what.kind === 'exec') return () => execOperation(what.command, this.#session);
+    return async (): Promise<HostOperation> => ({ kind: 'shell', account });
+  }
+
+  #open(what: Started): ReturnType<typeof openExec> {
+    const { upstream } = this.#session;
+    const setup = { env: Object.fromEntries(this.#environment.variables), pty: this.#terminal };
+    switch (what.kind) {
+      case 'exec':
+        // Exactly the bytes that were judged: they are UTF-8.
+        return openExec(upstream, what.command, setup);
+      case 'shell':
+        return openShell(upstream, setup);
+      case 'sftp':
+        return openSubsystem(upstream, 'sftp');
+    }
+  }
+
+  #refuseUnjudged(what: Started, refusal: HostRefusal, relay: ChannelRelay): void {
+    const text = what.kind === 'exec' ? what.command : what.kind;
+    this.#judging.record.unjudged(this.#session.nextStatement(), text, refusal);
+    relay.refuse(refusal);
+  }
+
+  #tellWaiting(reason: string, { approvalId, url, expiresAt }: ApprovalPointer): void {
+    const relay = this.#relay;
+    relay?.say(`sallyport: waits for approval ${approvalId}: ${reason}\nsallyport: ${url} (until ${expiresAt})\n`);
+  }
+
+  #ended(exit: Exit | undefined, reason: string): void {
+    const { turn } = this.#session;
+    const relay = this.#relay;
+    if (this.#statement !== undefined) {
+      const status = exit !== undefined && 'status' in exit ? exit.status : undefined;
+      const tag = exit === undefined ? '' : status === undefined ? `signal ${'signal' in exit ? exit.signal : ''}` : `exit ${status}`;
+      this.#judging.completed(this.#statement, exit === undefined ? 'unknown' : status === 0 ? 'ok' : 'error', tag);
+    }
+    this.#judging.record.closed();
+    turn.append({
+      type: 'channel.closed',
+      channel: this.#number,
+      reason,
+      ...(exit === undefined ? {} : 'status' in exit ? { exitStatus: exit.status } : { exitSignal: exit.signal }),
+      inputBytes: relay?.inputBytes ?? 0,
+      outputBytes: relay?.outputBytes ?? 0,
+    });
+  }
+
+  #clientClosed(): void {
+    this.#relay?.clientGone('the client closed it');
+    this.#close('the client closed the channel');
+  }
+
+  #close(reason: string): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#judging.close(reason);
+    this.#onClosed();
+  }
+}
+
+type Reply = (() => void) | undefined;
+
+function answer(isTaken: boolean, accept: Reply, reject: Reply): void {
+  if (isTaken) accept?.();
+  else reject?.();
+}

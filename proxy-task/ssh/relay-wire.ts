@@ -1,0 +1,43 @@
+/** One SSH connection as something that can be busy: then whoever writes to its channels waits, so that nothing piles up in memory. */
+import type { Client, Connection } from 'ssh2';
+import { exchangesKeys, socketOf } from './channel-internals.ts';
+
+export class RelayWire {
+  readonly #connection: Client | Connection;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(connection: Client | Connection) {
+    this.#connection = connection;
+    const wake = (): void => this.#wake();
+    socketOf(connection)?.on('drain', wake);
+    // Both ends say so after each exchange of keys; their types differ.
+    (connection as Connection).on('handshake', wake);
+  }
+
+  /** A window of the peer's may be gigabytes wide; what the kernel does not take is ours to keep. */
+  get isBusy(): boolean {
+    const socket = socketOf(this.#connection);
+    return socket === undefined || socket.writableNeedDrain || exchangesKeys(this.#connection);
+  }
+
+  /** Calls back once, when there is room again. */
+  whenReady(ready: () => void): void {
+    this.#waiting.add(ready);
+  }
+
+  /** Gathers what is written until `uncork` into few packets of the network. */
+  cork(): void {
+    socketOf(this.#connection)?.cork();
+  }
+
+  uncork(): void {
+    socketOf(this.#connection)?.uncork();
+  }
+
+  #wake(): void {
+    if (this.isBusy) return;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const ready of waiting) ready();
+  }
+}
