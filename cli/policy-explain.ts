@@ -5,16 +5,24 @@ import { visibleText } from '../core/approval/visible.ts';
 import type { Explanation } from '../core/judging/explain-statement.ts';
 import { EXIT, type VerbIo } from './verb.ts';
 
-type Line = { readonly id: unknown; readonly sql: string } | { readonly id: unknown; readonly problem: string };
+/** Of a command: who runs it, and where; what is not given is as usual. */
+export type LineMore = { readonly account?: string; readonly home?: string };
 
-/** Explains every line of stdin. Exit status 1 when a line could not be read as a statement. */
-export async function explainLines(explain: (sql: string) => Explanation, json: boolean, io: VerbIo): Promise<number> {
+type Line = { readonly id: unknown; readonly text: string; readonly more: LineMore } | { readonly id: unknown; readonly problem: string };
+
+/** Explains every line of stdin, whose statement is in `field`. Exit status 1 when a line could not be read as a statement. */
+export async function explainLines(
+  field: 'sql' | 'command',
+  explain: (text: string, more: LineMore) => Explanation,
+  json: boolean,
+  io: VerbIo,
+): Promise<number> {
   let status: number = EXIT.fine;
   let number = 0;
   for await (const text of createInterface({ input: io.stdin, crlfDelay: Infinity })) {
     number += 1;
     if (text.trim() === '') continue;
-    const line = readLine(text, number);
+    const line = readLine(text, number, field);
     if ('problem' in line) {
       status = EXIT.findings;
       const refused = {
@@ -30,15 +38,16 @@ export async function explainLines(explain: (sql: string) => Explanation, json: 
       io.stdout.write(json ? jsonLine(refused) : `line ${number}: ${line.problem}\n`);
       continue;
     }
-    const explanation = explain(line.sql);
-    io.stdout.write(json ? jsonLine({ id: line.id, ...explanation }) : readable(line.sql, explanation));
+    const explanation = explain(line.text, line.more);
+    io.stdout.write(json ? jsonLine({ id: line.id, ...explanation }) : readable(line.text, explanation));
   }
   return status;
 }
 
 /** A line that begins with `{` is JSON; any other is a statement as it stands. */
-function readLine(text: string, number: number): Line {
-  if (!text.trimStart().startsWith('{')) return { id: number, sql: text };
+function readLine(text: string, number: number, field: 'sql' | 'command'): Line {
+  // A shell's own `{` begins a group: a command that does is written as JSON.
+  if (!text.trimStart().startsWith('{')) return { id: number, text, more: {} };
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -48,8 +57,12 @@ function readLine(text: string, number: number): Line {
   }
   const fields: Readonly<Record<string, unknown>> = typeof value === 'object' && value !== null ? { ...value } : {};
   const id = fields['id'] ?? number;
-  const { sql } = fields;
-  return typeof sql === 'string' ? { id, sql } : { id, problem: 'the line has no "sql"' };
+  const { [field]: statement, account, home } = fields;
+  if (typeof statement !== 'string') return { id, problem: `the line has no "${field}"` };
+  const isText = (value: unknown): value is string | undefined => value === undefined || typeof value === 'string';
+  if (!isText(account) || !isText(home)) return { id, problem: '"account" and "home" are texts' };
+  const more = field === 'sql' ? {} : { ...(account === undefined ? {} : { account }), ...(home === undefined ? {} : { home }) };
+  return { id, text: statement, more };
 }
 
 function readable(sql: string, explanation: Explanation): string {

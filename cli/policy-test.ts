@@ -1,28 +1,16 @@
 /** `sallyport policy test`: the cases of `tests/*.yaml` against the configuration beside them. */
 import { jsonLine } from './json-line.ts';
 import type { Config } from '../core/config/config.ts';
-import type { Explainer } from '../core/judging/explain-statement.ts';
-import { runCase, type CaseOutcome } from '../core/judging/run-cases.ts';
+import { runCase, type CaseExplainers, type CaseOutcome } from '../core/judging/run-cases.ts';
 import type { Bundle } from '../core/policy/bundle.ts';
 import { EXIT, type VerbIo } from './verb.ts';
 
 /** Runs every case. A case that cannot be run has failed: 1. */
-export async function runCases(
-  config: Config,
-  bundle: Bundle,
-  explainerOf: (target: string) => Promise<Explainer | undefined>,
-  json: boolean,
-  io: VerbIo,
-): Promise<number> {
-  const explainers = new Map<string, Promise<Explainer | undefined>>();
-  const explainer = (target: string): Promise<Explainer | undefined> => {
-    const known = explainers.get(target) ?? explainerOf(target);
-    explainers.set(target, known);
-    return known;
-  };
+export async function runCases(config: Config, bundle: Bundle, explainersOf: CaseExplainers, json: boolean, io: VerbIo): Promise<number> {
+  const explainers: CaseExplainers = { database: once(explainersOf.database), host: once(explainersOf.host) };
   let failed = 0;
   for (const one of config.cases) {
-    const outcome = await runCase(one, config, bundle, explainer);
+    const outcome = await runCase(one, config, bundle, explainers);
     if (outcome.problems.length > 0) failed += 1;
     report(outcome, json, io);
   }
@@ -31,6 +19,16 @@ export async function runCases(
   io.stdout.write(json ? jsonLine(summary) : `${count - failed} of ${count} cases pass under ${bundle.version}\n`);
   if (count === 0) io.stderr.write('there are no cases: write some in tests/NAME.yaml\n');
   return summary.ok ? EXIT.fine : EXIT.findings;
+}
+
+/** A catalog is read once for all cases of its target. */
+function once<T>(make: (target: string) => Promise<T>): (target: string) => Promise<T> {
+  const made = new Map<string, Promise<T>>();
+  return (target) => {
+    const known = made.get(target) ?? make(target);
+    made.set(target, known);
+    return known;
+  };
 }
 
 function report(outcome: CaseOutcome, json: boolean, io: VerbIo): void {

@@ -4,14 +4,17 @@ import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.
 import { readFileSync } from 'node:fs';
 import { buildBundle } from '../core/config/build-bundle.ts';
 import type { Config } from '../core/config/config.ts';
-import type { PostgresTarget } from '../core/target.ts';
+import { findDatabase, findHost, type PostgresTarget, type Target } from '../core/target.ts';
 import { catalogOf, parseDump, type CatalogAndState } from '../core/statement/sql/catalog-dump.ts';
 import { configArgument, configOf, type ConfigArgument } from './config-argument.ts';
 import { readLiveCatalog } from './live-catalog.ts';
 import { explainLines } from './policy-explain.ts';
 import { runCases } from './policy-test.ts';
 import { principalFor } from './principal-argument.ts';
-import { createExplainer, type Explainer } from '../core/judging/explain-statement.ts';
+import { createHostExplainer } from '../core/judging/explain-operation.ts';
+import { createExplainer } from '../core/judging/explain-statement.ts';
+import type { CaseExplainers } from '../core/judging/run-cases.ts';
+import { execReader } from './exec-reader.ts';
 
 const USAGE = `Usage: sallyport policy test [--config DIR] [--catalog FILE|--live] [--json]
        sallyport policy explain --principal P --target T [--group G]… [--on-behalf-of WHO] [--in-transaction]
@@ -19,8 +22,8 @@ const USAGE = `Usage: sallyport policy test [--config DIR] [--catalog FILE|--liv
        sallyport policy catalog --target T > FILE
 
 test      runs the cases of tests/*.yaml
-explain   reads statements from stdin, one JSON object a line ({"id","sql","params"}) or one statement a line, and says
-          what would become of each; nothing is run
+explain   reads statements from stdin, one JSON object a line ({"id","sql","params"}; for a host {"id","command","account",
+          "home"}) or one statement a line, and says what would become of each; nothing is run
 catalog   prints a target's catalog, for --catalog; it holds names and definitions, no data
 
   --config DIR         the configuration directory (SALLYPORT_CONFIG, else config, else the running demo's)
@@ -65,33 +68,51 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   const catalogs = { file: values.catalog, live: values.live };
 
   if (action === 'test') {
-    const explainer = async (target: string): Promise<Explainer | undefined> => {
-      const known = await readCatalog(findTarget(config, target), catalogs, argument);
-      return known === undefined ? undefined : createExplainer(bundle, target, known);
+    const explainers: CaseExplainers = {
+      database: async (name) => {
+        const target = findDatabase(config.targets, name);
+        const known = target === undefined ? undefined : await readCatalog(target, catalogs, argument);
+        return known === undefined ? undefined : createExplainer(bundle, name, known);
+      },
+      host: async (name) => {
+        const target = findHost(config.targets, name);
+        return target === undefined ? undefined : createHostExplainer(bundle, target, await execReader());
+      },
     };
-    return runCases(config, bundle, explainer, values.json, io);
+    return runCases(config, bundle, explainers, values.json, io);
   }
   const target = findTarget(config, values.target);
   if (action === 'catalog') {
+    if (target.kind === 'ssh') throw new UsageError(`${target.name} is a host, which has no catalog`);
     io.stdout.write(jsonLine(await readLiveCatalog(target, argument.env)));
     return EXIT.fine;
   }
   const principal = principalFor(config, values.principal, values.group, values['on-behalf-of']);
+  const connect = bundle.policies.mayConnect(principal, target.name);
+  const noteConnect = (): void => {
+    if (connect.kind !== 'permit') io.stderr.write(`note: this principal may not connect to ${target.name} at all: ${connect.reason}\n`);
+  };
+  if (target.kind === 'ssh') {
+    if (values.live || values.catalog !== undefined)
+      throw new UsageError(`${target.name} is a host: --live and --catalog are for databases`);
+    noteConnect();
+    io.stderr.write('note: paths are taken as they are written; links on the host may lead elsewhere\n');
+    const explain = createHostExplainer(bundle, target, await execReader());
+    return explainLines('command', (command, more) => explain(principal, { command, ...more }), values.json, io);
+  }
   const known = await readCatalog(target, catalogs, argument);
   if (known === undefined) throw new UsageError('names mean nothing without a catalog: use --live or --catalog FILE');
-  const connect = bundle.policies.mayConnect(principal, target.name);
-  if (connect.kind !== 'permit') io.stderr.write(`note: this principal may not connect to ${target.name} at all: ${connect.reason}\n`);
+  noteConnect();
   const explain = await createExplainer(bundle, target.name, known);
-  return explainLines((sql) => explain(principal, sql, values['in-transaction']), values.json, io);
+  return explainLines('sql', (sql) => explain(principal, sql, values['in-transaction']), values.json, io);
 }
 
-function findTarget(config: Config, name: string | undefined): PostgresTarget {
-  const databases = config.targets.filter((target) => target.kind === 'postgres');
-  const [only, ...others] = databases;
+function findTarget(config: Config, name: string | undefined): Target {
+  const [only, ...others] = config.targets;
   if (name === undefined && only !== undefined && others.length === 0) return only;
-  const names = databases.map((target) => target.name).join(', ');
+  const names = config.targets.map((target) => target.name).join(', ');
   if (name === undefined) throw new UsageError(`--target is missing: one of ${names}`);
-  const found = databases.find((target) => target.name === name);
+  const found = config.targets.find((target) => target.name === name);
   if (found === undefined) throw new UsageError(`there is no target ${name}: use one of ${names}`);
   return found;
 }

@@ -16,6 +16,8 @@ type CaseFile = {
   readonly human?: string;
   readonly target?: string;
   readonly sql?: string;
+  readonly command?: string;
+  readonly account?: string;
   readonly params?: readonly (string | number | boolean | null)[];
   readonly effects?: readonly string[];
   readonly facts?: DecisionCase['facts'];
@@ -79,7 +81,15 @@ function decisionCase(raw: CaseFile, source: string, known: KnownNames, path: Ya
   }
   if (raw.target !== undefined && !targets.has(target))
     refuse([...path, 'target'], `there is no target \`${target}\``, `use one of ${[...targets].join(', ')}`);
-  if ((raw.sql === undefined) === (raw.effects === undefined)) refuse(path, 'the case needs either `sql` or `effects`', 'give one of them');
+  const given = [raw.sql, raw.command, raw.effects].filter((each) => each !== undefined);
+  if (given.length !== 1) refuse(path, 'the case needs one of `sql`, `command` and `effects`', 'give one of them');
+  const isHost = known.hosts?.has(target) === true;
+  if (isHost ? raw.sql !== undefined : raw.command !== undefined) {
+    const [key, kind] = isHost ? ['sql', 'a host'] : ['command', 'a database'];
+    refuse([...path, key], `\`${target}\` is ${kind}`, isHost ? 'write `command`' : 'write `sql`');
+  }
+  if (raw.account !== undefined && raw.command === undefined)
+    refuse([...path, 'account'], '`account` says who runs a `command`', 'remove it, or write it among the `facts`');
   if (raw.value !== undefined) refuse([...path, 'value'], '`value` belongs to a masking case', 'remove it, or add `mask`');
   if (raw.masked !== undefined && raw.sql === undefined)
     refuse([...path, 'masked'], '`masked` needs `sql`: effects alone return no columns', 'remove it');
@@ -99,6 +109,8 @@ function decisionCase(raw: CaseFile, source: string, known: KnownNames, path: Ya
     ...(raw.human === undefined ? {} : { human: raw.human }),
     target,
     ...(raw.sql === undefined ? {} : { sql: raw.sql }),
+    ...(raw.command === undefined ? {} : { command: raw.command }),
+    ...(raw.account === undefined ? {} : { account: raw.account }),
     params: (raw.params ?? []).map((param) => (param === null ? null : String(param))),
     ...(effects === undefined ? {} : { effects }),
     facts: raw.facts ?? {},
@@ -114,7 +126,7 @@ function decisionCase(raw: CaseFile, source: string, known: KnownNames, path: Ya
 function maskCase(raw: CaseFile, method: MethodFile, source: string, path: YamlPath, refuse: Refuse): MaskCase {
   if (raw.value === undefined || typeof raw.masked !== 'string')
     refuse(path, 'a masking case needs `value` and `masked`', 'add what goes in and what comes out');
-  for (const key of ['principal', 'target', 'sql', 'effects', 'decision'] as const) {
+  for (const key of ['principal', 'target', 'sql', 'command', 'account', 'effects', 'decision'] as const) {
     if (raw[key] !== undefined) refuse([...path, key], `\`${key}\` belongs to a policy case`, 'remove it, or remove `mask`');
   }
   const masked = typeof raw.masked === 'string' ? raw.masked : '';

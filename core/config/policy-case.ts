@@ -18,8 +18,11 @@ export type DecisionCase = CaseHead & {
   readonly groups: readonly string[];
   readonly human?: string;
   readonly target: string;
-  /** Exactly one of `sql` (needs a catalog) and `effects`. */
+  /** Exactly one of `sql` (needs a catalog), `command` (of a host) and `effects`. */
   readonly sql?: string;
+  readonly command?: string;
+  /** Who runs the command; absent: the host's first account. */
+  readonly account?: string;
   readonly params: readonly (string | null)[];
   readonly effects?: readonly Effect[];
   readonly facts: Partial<Facts & { inTransaction: boolean; account: string }>;

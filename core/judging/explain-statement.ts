@@ -38,6 +38,8 @@ export type Explanation = {
   readonly reason: string;
   /** What an approval would need. */
   readonly demand?: ApprovalDemand;
+  /** Of a host, which was not asked: a link there could lead elsewhere than its name says. */
+  readonly paths?: 'as-written';
 };
 
 export type Explainer = (principal: Principal, sql: string, inTransaction?: boolean) => Explanation;

@@ -7,7 +7,8 @@ import { ByteSink } from '../masking/byte-sink.ts';
 import { cellMask } from '../masking/methods.ts';
 import type { Bundle } from '../policy/bundle.ts';
 import type { Principal } from '../principal.ts';
-import type { Explainer } from './explain-statement.ts';
+import type { HostExplainer } from './explain-operation.ts';
+import type { Explainer, Explanation } from './explain-statement.ts';
 
 export type CaseOutcome = { readonly name: string; readonly source: string; readonly problems: readonly string[] };
 
@@ -21,19 +22,25 @@ const TEXT_OID = 25;
 /** Stable masks depend on a key: cases see those of this one, which no gateway uses. */
 const CASE_KEYS = { hash: Buffer.alloc(32), tokenize: Buffer.alloc(32) };
 
-/** Whether a case has SQL, whose names mean something only in a catalog. */
-export function needsCatalog(one: PolicyCase): boolean {
-  return one.kind === 'decision' && one.sql !== undefined;
+/** Whether a case has text that has to be read: SQL, whose names mean something only in a catalog, or a command. */
+export function needsReading(one: PolicyCase): boolean {
+  return one.kind === 'decision' && (one.sql !== undefined || one.command !== undefined);
 }
 
-/** One case; a case that cannot be run has a problem. `explainerOf` gives undefined where there is no catalog of a target. */
+export type CaseExplainers = {
+  /** Undefined where there is no catalog of the target. */
+  readonly database: (target: string) => Promise<Explainer | undefined>;
+  readonly host: (target: string) => Promise<HostExplainer | undefined>;
+};
+
+/** One case; a case that cannot be run has a problem. */
 export async function runCase(
   one: PolicyCase,
   config: Pick<Config, 'agents'>,
   bundle: Bundle,
-  explainerOf: (target: string) => Promise<Explainer | undefined>,
+  explainers: CaseExplainers,
 ): Promise<CaseOutcome> {
-  const problems = one.kind === 'mask' ? maskProblems(one) : await decisionProblems(one, config, bundle, explainerOf);
+  const problems = one.kind === 'mask' ? maskProblems(one) : await decisionProblems(one, config, bundle, explainers);
   return { name: one.name, source: one.source, problems };
 }
 
@@ -41,18 +48,29 @@ async function decisionProblems(
   one: DecisionCase,
   config: Pick<Config, 'agents'>,
   bundle: Bundle,
-  explainerOf: (target: string) => Promise<Explainer | undefined>,
+  explainers: CaseExplainers,
 ): Promise<readonly string[]> {
   const principal = namedPrincipal(config, one);
+  if (one.command !== undefined) {
+    const explain = await explainers.host(one.target);
+    if (explain === undefined) return ['a case with a command needs what reads commands'];
+    return compareExplained(
+      one,
+      explain(principal, { command: one.command, ...(one.account === undefined ? {} : { account: one.account }) }),
+    );
+  }
   if (one.sql === undefined) {
     const facts = { unbounded: false, fullExport: false, rows: -1, maskedColumns: [], opaque: false, inTransaction: false, ...one.facts };
     const decision = bundle.policies.decide({ principal, target: one.target, effects: one.effects ?? [], facts });
     const demand = decision.kind === 'approve' ? decision.demand : undefined;
     return compare(one, { ...decision, approvers: demand?.quorums.map(({ group }) => group) ?? [] });
   }
-  const explain = await explainerOf(one.target);
+  const explain = await explainers.database(one.target);
   if (explain === undefined) return ['a case with SQL needs a catalog: use --live or --catalog FILE'];
-  const explained = explain(principal, one.sql, one.facts.inTransaction);
+  return compareExplained(one, explain(principal, one.sql, one.facts.inTransaction));
+}
+
+function compareExplained(one: DecisionCase, explained: Explanation): readonly string[] {
   const approvers = explained.demand?.quorums.map(({ group }) => group) ?? [];
   return compare(one, {
     kind: explained.decision,

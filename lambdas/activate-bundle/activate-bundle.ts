@@ -5,7 +5,7 @@ import { bundleSigner, signInDemand, type SignInDemand } from '../../core/config
 import type { Config } from '../../core/config/config.ts';
 import { activationText, BundleRefused, filesDigest, isBundleVersion, type PublishedBundle } from '../../core/config/published-bundle.ts';
 import { personKey } from '../../core/identity/person-key.ts';
-import { needsCatalog, runCase, type CaseOutcome } from '../../core/judging/run-cases.ts';
+import { needsReading, runCase, type CaseExplainers, type CaseOutcome } from '../../core/judging/run-cases.ts';
 import type { ActivatePorts } from './ports.ts';
 
 export type ActivateRequest = {
@@ -100,10 +100,13 @@ async function openOrRefusal(
   }
 }
 
+/** What reads text runs beside the configuration's own tests; here only effects and masks are tried. */
+const NOTHING_IS_READ: CaseExplainers = { database: () => Promise.resolve(undefined), host: () => Promise.resolve(undefined) };
+
 async function runCases(config: Config): Promise<{ readonly failed: readonly CaseOutcome[]; readonly counts: CaseCounts }> {
   const bundle = buildBundle(config);
-  const runnable = config.cases.filter((one) => !needsCatalog(one));
-  const outcomes = await Promise.all(runnable.map((one) => runCase(one, config, bundle, () => Promise.resolve(undefined))));
+  const runnable = config.cases.filter((one) => !needsReading(one));
+  const outcomes = await Promise.all(runnable.map((one) => runCase(one, config, bundle, NOTHING_IS_READ)));
   const failed = outcomes.filter(({ problems }) => problems.length > 0);
   return { failed, counts: { passed: runnable.length - failed.length, needCatalog: config.cases.length - runnable.length } };
 }

@@ -4,6 +4,7 @@ import { SallyportError } from '../../core/errors.ts';
 import { createExplainer, type Explanation } from '../../core/judging/explain-statement.ts';
 import { namedPrincipal } from '../../core/judging/run-cases.ts';
 import { catalogOf, parseDump } from '../../core/statement/sql/catalog-dump.ts';
+import { findDatabase } from '../../core/target.ts';
 import type { DryRunPorts } from './ports.ts';
 
 export type DryRun = {
@@ -26,8 +27,8 @@ export class DryRunRefused extends SallyportError {
 /** Throws DryRunRefused, and what the ports and the catalog throw. */
 export async function dryRun(ports: DryRunPorts, asked: DryRun): Promise<readonly (Explanation & { readonly id: string })[]> {
   const { config } = await ports.open(asked.version);
-  if (!config.targets.some(({ name }) => name === asked.target))
-    throw new DryRunRefused(`bundle ${asked.version} has no target "${asked.target}"`);
+  if (findDatabase(config.targets, asked.target) === undefined)
+    throw new DryRunRefused(`bundle ${asked.version} has no database "${asked.target}"`);
   const dump = await ports.catalog(asked.target, asked.catalog);
   if (dump === undefined) throw new DryRunRefused(`there is no dump ${asked.catalog} of the catalog of "${asked.target}"`);
   const explain = await createExplainer(buildBundle(config), asked.target, catalogOf(parseDump(dump)));

@@ -1,6 +1,6 @@
 /** What an operation on a host can cause, as far as it is understood. */
 import type { Effect } from '../effect.ts';
-import type { HostOperation } from './host-operation.ts';
+import type { HostOperation, HostPath } from './host-operation.ts';
 
 export type ExecOperation = HostOperation & { readonly kind: 'exec' };
 
@@ -18,6 +18,15 @@ export type HostReading = {
 /** Reads a command line. Pure: equal operations have equal readings. Throws nothing. */
 export type ReadExec = (operation: ExecOperation) => HostReading;
 
+export type ExecReader = {
+  readonly read: ReadExec;
+  /**
+   * Paths that a command names, absolute and otherwise as written: what the host is asked for before the command is read
+   * (`resolved` of the operation). Empty for what is opaque.
+   */
+  readonly pathsOf: (command: string, home: HostPath) => readonly string[];
+};
+
 /** For hosts whose shell is none that is read: nothing is known of any command. */
 export const opaqueExec: ReadExec = () => ({
   effects: [],
@@ -25,3 +34,5 @@ export const opaqueExec: ReadExec = () => ({
   unbounded: true,
   reason: 'commands of this host are not read',
 });
+
+export const opaqueExecReader: ExecReader = { read: opaqueExec, pathsOf: () => [] };
