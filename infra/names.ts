@@ -14,6 +14,7 @@ export const TABLES = [
   'claims',
   'budgets',
   'signin',
+  'sshkeys',
   'seal',
 ] as const;
 export type TableName = (typeof TABLES)[number];

@@ -18,6 +18,7 @@ import { DynamoLiveSessions } from '../adapters/dynamo-live-sessions.ts';
 import { DynamoLockDirectory } from '../adapters/dynamo-lock-directory.ts';
 import { DynamoMailbox } from '../adapters/dynamo-mailbox.ts';
 import { DynamoSignInStore } from '../adapters/dynamo-sign-in-store.ts';
+import { DynamoSshLoginStore } from '../adapters/dynamo-ssh-keys.ts';
 import { InvokeDecideApproval } from '../adapters/invoke-decide-approval.ts';
 import { bundleReader } from '../adapters/s3-bundle-reader.ts';
 import { EventRefused } from '../event-fields.ts';
@@ -126,8 +127,10 @@ function lastingPorts(publicUrl: string): (config: Config) => ConsolePorts {
     report,
     operatorHelp: OPERATOR_HELP,
   };
+  const logins = new DynamoSshLoginStore(dynamo, required('SALLYPORT_SSHKEYS_TABLE'), clock);
   return (config) => {
     const { issuers, agents } = config;
+    const tokens = new JoseTokenVerifier({ issuers, agents, now: clock.now });
     const signIn = issuers.find(({ approverClientIds }) => approverClientIds.length > 0);
     const issuer = signIn?.issuer ?? 'https://invalid.example';
     const cliSignIn = { issuer, clientId: signIn?.approverClientIds.at(-1) ?? '' };
@@ -135,10 +138,12 @@ function lastingPorts(publicUrl: string): (config: Config) => ConsolePorts {
       ...lasting,
       verifyIdToken: idTokenVerifier(approverIssuers(issuers)),
       signIn: oidcSignIn({ issuer, clientId: signIn?.approverClientIds[0] ?? '', redirectUri: `${publicUrl}${CALLBACK_PATH}` }),
-      renewal: sessionRenewal({ ...remote, tokens: new JoseTokenVerifier({ issuers, agents, now: clock.now }) }),
+      renewal: sessionRenewal({ ...remote, tokens }),
       operatorOf: operatorVerifier({ config, publicUrl, now: clock.now }),
       cliSignIn,
       operatorSignIn: cliSignIn,
+      // Without hosts there is nothing to log in to.
+      ...(config.targets.some(({ kind }) => kind === 'ssh') ? { ssh: { logins, verifyToken: (token) => tokens.verify(token) } } : {}),
     };
   };
 }

@@ -13,6 +13,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   SALLYPORT_DECISIONS_TABLE: 'decisions',
   SALLYPORT_CLAIMS_TABLE: 'claims',
   SALLYPORT_SIGNIN_TABLE: 'signin',
+  SALLYPORT_SSHKEYS_TABLE: 'sshkeys',
   SALLYPORT_FN_DECIDE_APPROVAL: 'decide-approval',
   AWS_REGION: 'us-east-1',
   AWS_ACCESS_KEY_ID: 'test',

@@ -80,10 +80,8 @@ describe('OpenSSH', () => {
     door.register('code', code, 't.o.k');
     writeFileSync(home.path('ask'), `#!/bin/sh\necho ${code}\n`, { mode: 0o700 });
     const env = { SSH_ASKPASS: home.path('ask'), SSH_ASKPASS_REQUIRE: 'force', DISPLAY: 'none' };
-    const args = [
-      ...['-F', 'none', '-o', `UserKnownHostsFile=${home.path('known_hosts')}`, '-p', String(door.listener.port)],
-      ...['-o', `PreferredAuthentications=${method}`, '-o', 'NumberOfPasswordPrompts=1', 'web1@127.0.0.1', 'id'],
-    ];
+    const pinned = ['-F', 'none', '-o', `UserKnownHostsFile=${home.path('known_hosts')}`, '-p', String(door.listener.port)];
+    const args = [...pinned, '-o', `PreferredAuthentications=${method}`, '-o', 'NumberOfPasswordPrompts=1', 'web1@127.0.0.1', 'id'];
     expect((await home.run('ssh', args, { env })).stdout.toString()).toBe('agent-7 id\n');
     expect((await home.run('ssh', args, { env })).status).toBe(255);
   });
