@@ -1,5 +1,6 @@
-/** One recording as the sequence that a person watches: each event, and the rows that its statement released. */
+/** One recording as the sequence that a person watches: each event, and the rows or the bytes that were released with it. */
 import { isRecord, type FoundEvent } from './batch.ts';
+import { ChannelContent } from './channel-content.ts';
 import { type RecordedBatch } from './recordings.ts';
 import { type Released, type ReleasedColumn, releasedMessages } from './released-rows.ts';
 
@@ -12,6 +13,15 @@ export type Scene =
       readonly rows: readonly (readonly (string | null)[])[];
     }
   | { readonly kind: 'copy'; readonly statement: number; readonly text: string }
+  /** What passed through a channel of a session on a host, and how many bytes of it are on record by count and hash only. */
+  | {
+      readonly kind: 'data';
+      readonly channel: number;
+      readonly stream: 'input' | 'stdout' | 'stderr';
+      readonly bytes: Buffer;
+      readonly missing: number;
+      readonly monoUs: number;
+    }
   /** The recording keeps only count and hash of these. */
   | { readonly kind: 'unkept'; readonly bytes: number }
   /** The recording keeps only count and hash of these: the content was lost with its writer. */
@@ -26,6 +36,8 @@ export async function* play(batches: AsyncIterable<RecordedBatch>): AsyncGenerat
   const columnsOf = new Map<number, readonly ReleasedColumn[]>();
   let waiting: Released[] = [];
   let current = 0;
+  /** Set in sessions on hosts, whose content is what passed through channels. */
+  let channels: ChannelContent | undefined;
 
   function* release(statement: number, rows: number): Generator<Scene> {
     let left = rows;
@@ -59,8 +71,12 @@ export async function* play(batches: AsyncIterable<RecordedBatch>): AsyncGenerat
   for await (const { events, content, unkeptBytes, lostBytes } of batches) {
     if (unkeptBytes > 0) yield { kind: 'unkept', bytes: unkeptBytes };
     if (lostBytes > 0) yield { kind: 'lost', bytes: lostBytes };
-    for (const message of releasedMessages(content)) waiting.push(message);
+    if (events[0]?.type === 'session.opened' && events[0]['protocol'] === 'ssh') channels = new ChannelContent();
+    if (channels === undefined) for (const message of releasedMessages(content)) waiting.push(message);
+    else channels.add({ content, unkeptBytes, lostBytes });
     for (const event of events) {
+      const data = channels === undefined ? undefined : dataOf(event, channels);
+      if (data !== undefined) yield data;
       const { statement, rows } = event;
       if (typeof statement === 'number' && event.type === 'statement.sent') current = statement;
       if (event.type === 'rows.released' && typeof statement === 'number' && typeof rows === 'number') {
@@ -72,6 +88,13 @@ export async function* play(batches: AsyncIterable<RecordedBatch>): AsyncGenerat
     if (waiting.length > ROWS_AT_ONCE) yield* release(current, waiting.length);
   }
   if (waiting.length > 0) yield* release(current, waiting.length);
+}
+
+function dataOf(event: FoundEvent, channels: ChannelContent): Scene | undefined {
+  const { type, channel, stream, bytes, monoUs } = event;
+  if (type !== 'channel.data' || typeof channel !== 'number' || typeof bytes !== 'number') return undefined;
+  if (stream !== 'input' && stream !== 'stdout' && stream !== 'stderr') return undefined;
+  return { kind: 'data', channel, stream, ...channels.take(bytes), monoUs: typeof monoUs === 'number' ? monoUs : 0 };
 }
 
 /** A field of an event that is text; empty where it is not. */
