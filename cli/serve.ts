@@ -1,6 +1,7 @@
 // `sallyport serve`: the gateway on one machine, before your own targets.
 import { jsonLine } from './json-line.ts';
 import { resolve } from 'node:path';
+import { knownHostsLine } from '../proxy-task/ssh/host-key.ts';
 import { dataDirectory } from '../standalone/data-directory.ts';
 import { startMachine } from '../standalone/machine.ts';
 import { EXIT, readArguments, type Verb, type VerbIo } from './verb.ts';
@@ -26,11 +27,15 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   const dataDir = dataDirectory(values.data, io.env);
   const stop = io.stopRequested();
   const machine = await startMachine({ configDir: resolve(values.config), dataDir, env: io.env, log: logTo(io, json) });
-  const { postgres, api } = machine;
-  if (json) io.stdout.write(jsonLine({ event: 'ready', postgres, api, dataDir, pid: process.pid }));
+  const { postgres, ssh, api } = machine;
+  if (json) io.stdout.write(jsonLine({ event: 'ready', postgres, ...(ssh === undefined ? {} : { ssh }), api, dataDir, pid: process.pid }));
   else {
+    const sshLines =
+      ssh === undefined
+        ? ''
+        : `  SSH clients         ${ssh.host}:${ssh.port}\n  for known_hosts     ${knownHostsLine(ssh.host, ssh.port, ssh.hostKey)}\n`;
     io.stdout.write(
-      `Sallyport is ready.\n  PostgreSQL clients  ${postgres.host}:${postgres.port}\n  API and console     ${api}\n  data                ${dataDir}\n`,
+      `Sallyport is ready.\n  PostgreSQL clients  ${postgres.host}:${postgres.port}\n${sshLines}  API and console     ${api}\n  data                ${dataDir}\n`,
     );
   }
   await stop;
