@@ -27,7 +27,7 @@ export function describeOperation(operation: HostOperation): string {
     case 'file': {
       const { by, action, paths, recursive, attributes } = operation;
       const set = attributes === undefined ? '' : `: ${visibleText(attributes, false)}`;
-      return `${by} ${VERBS[action]} ${paths.map(quoted).join(' to ')}${recursive ? ' with all below it' : ''}${set}`;
+      return `${by} ${VERBS[action]} ${paths.map(quoted).join(action === 'rename' ? ' to ' : ' or ')}${recursive ? ' with all below it' : ''}${set}`;
     }
     case 'gitFetch':
       return `git fetch ${quoted(operation.repository)}`;

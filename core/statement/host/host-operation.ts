@@ -23,7 +23,7 @@ export type HostOperation =
       readonly kind: 'file';
       readonly by: 'sftp' | 'scp' | 'rsync';
       readonly action: 'read' | 'list' | 'write' | 'rename' | 'remove' | 'makeFolder' | 'removeFolder' | 'setAttributes';
-      /** One, or old and new of a rename. */
+      /** One; old and new of a rename; or all places of which the host alone knows which it takes, so that all must be permitted. */
       readonly paths: readonly HostPath[];
       /** Folders with all that they hold. */
       readonly recursive: boolean;
