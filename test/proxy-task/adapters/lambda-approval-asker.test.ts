@@ -2,7 +2,7 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { mockClient } from 'aws-sdk-client-mock';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { RawSql } from '../../../core/approval/raw-statement.ts';
+import type { RawOperation, RawSql } from '../../../core/approval/raw-statement.ts';
 import { parseAsk } from '../../../core/approval/ask.ts';
 import { LambdaApprovalAsker } from '../../../proxy-task/adapters/lambda-approval-asker.ts';
 import { aRawStatement, aRequest } from '../../support/approval-requests.ts';
@@ -70,6 +70,16 @@ describe('LambdaApprovalAsker', () => {
       Key: `catalogs/bank/${'c'.repeat(64)}.json`,
       IfNoneMatch: '*',
     });
+  });
+
+  test('sends an operation on a host as it is: nothing is staged for it', async () => {
+    const operation = { kind: 'shell', account: 'deploy' } as const;
+    const { principal, session, target, reasonGiven } = raw();
+    const ssh: RawOperation = { protocol: 'ssh', operation, environment: [['LANG', 'C']], principal, session, target, reasonGiven };
+    expect(await asker.ask(request, ssh)).toEqual(request);
+    const payload = lambda.commandCalls(InvokeCommand)[0]?.args[0].input.Payload;
+    expect(parseAsk(JSON.parse(payload instanceof Uint8Array ? Buffer.from(payload).toString('utf8') : ''))).toMatchObject({ raw: ssh });
+    expect(s3.commandCalls(PutObjectCommand)).toEqual([]);
   });
 
   test('takes a catalog that another task has staged', async () => {
