@@ -14,7 +14,7 @@ export type TransferScanner = {
 /** What a target wants of transfers; `newScanner` is absent where it has no detectors. */
 export type TransferRules = {
   readonly blockFindings: SshTarget['blockFindings'];
-  readonly newScanner?: (() => TransferScanner) | undefined;
+  readonly newScanner?: (() => TransferScanner | undefined) | undefined;
 };
 
 export type Direction = 'read' | 'write';
