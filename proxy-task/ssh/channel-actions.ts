@@ -5,7 +5,7 @@ import type { ChannelActions, ChannelProtocol } from './channel-protocol.ts';
 import type { ChannelJudging } from './channel-judging.ts';
 import type { ChannelRelay } from './channel-relay.ts';
 import type { LiveHostSession } from './live-session.ts';
-import { hostRefusal, isHostRefusalCode, reconnect, refusalLines } from './refusal.ts';
+import { hostRefusal, isHostRefusalCode, reconnect } from './refusal.ts';
 
 export type ActionParts = { readonly session: LiveHostSession; readonly relay: ChannelRelay; readonly judging: ChannelJudging };
 
@@ -44,7 +44,7 @@ export class RelayedActions implements ChannelActions {
           }
           const { refusal, statement } = judgement;
           // Clients of files show words of their own for a refusal; the gateway's are on standard error.
-          relay.say(refusalLines(refusal, '\n'));
+          relay.tell(refusal);
           this.#protocol().answered(ask, { kind: 'refused', statement, code: refusal.code, message: refusal.message });
         });
       });

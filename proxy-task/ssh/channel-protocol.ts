@@ -16,6 +16,8 @@ export interface ChannelProtocol {
   targetEnded(): void;
   /** The answer to an operation that was asked. */
   answered(ask: number, answer: ChannelAnswer): void;
+  /** Whether the client is still to be heard though the host has ended: then the protocol ends the channel itself, by `refuse`. */
+  readonly isDraining?: boolean;
 }
 
 /**

@@ -45,9 +45,11 @@ export class ChannelRelay {
   #toTarget: RelayFlow | undefined;
   #protocol: ChannelProtocol | undefined;
   #protocolWaits = false;
+  #protocolEnded = false;
   /** What the host has ended. */
   readonly #over = new Set<Part>();
   #exit: Exit | undefined;
+  #told = '';
   #idle: { cancel(): void } | undefined;
   #lastUs = 0;
   #ended = false;
@@ -117,10 +119,17 @@ export class ChannelRelay {
     this.#toClient.send(bytes, 'stderr');
   }
 
-  /** Ends the channel: the reason on standard error, exit status 77. */
+  /** A refusal on standard error; the same in a row once. */
+  tell(refusal: HostRefusal): void {
+    const told = `${refusal.code} ${refusal.message}`;
+    if (told !== this.#told) this.say(refusalLines(refusal, '\n'));
+    this.#told = told;
+  }
+
+  /** Ends the channel: the reason on standard error, unless it stands there already, and exit status 77. */
   refuse(refusal: HostRefusal): void {
     if (this.#ended) return;
-    this.say(refusalLines(refusal, '\n'));
+    this.tell(refusal);
     this.#exit = { status: REFUSED_STATUS };
     this.#finish(`${refusal.code} ${refusal.message}`);
   }
@@ -277,16 +286,27 @@ export class ChannelRelay {
     this.#over.add(part);
     if (this.#ended) return;
     if (part !== 'close' && this.#over.has('stdout') && this.#over.has('stderr')) {
-      if (this.#protocol !== undefined) this.#guard((protocol) => protocol.targetEnded());
+      this.#endProtocol();
       if (this.#ended) return;
       for (const stream of ['stdout', 'stderr'] as const) this.#release(stream, this.#redactors[stream].flush());
       // The program may go on without its output.
       this.#toClient.end(() => undefined);
     }
-    if (this.#over.size === PARTS) this.#finish(this.#exit === undefined ? 'the host closed it' : 'it ended');
+    if (this.#over.size === PARTS && this.#protocol?.isDraining !== true)
+      this.#finish(this.#exit === undefined ? 'the host closed it' : 'it ended');
+  }
+
+  /** Once: what is still open in it is told as it is. */
+  #endProtocol(): void {
+    if (this.#protocolEnded) return;
+    this.#protocolEnded = true;
+    this.#guard((protocol) => protocol.targetEnded());
   }
 
   #finish(reason: string): void {
+    if (this.#ended) return;
+    this.#endProtocol();
+    // It may have refused the channel meanwhile.
     if (this.#ended) return;
     const { session, client, onEnded, onDelivered } = this.#options;
     for (const stream of ['stdout', 'stderr'] as const) this.#release(stream, this.#redactors[stream].flush());

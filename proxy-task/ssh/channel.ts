@@ -4,13 +4,13 @@ import type { HostOperation } from '../../core/statement/host/host-operation.ts'
 import type { ApprovalPointer } from '../pipeline/approval-refusal.ts';
 import { closeUnstarted, sendSignal, sendWindowChange } from './channel-internals.ts';
 import { ChannelJudging, type Asking } from './channel-judging.ts';
-import { protocolFor, type StartedProtocol } from './channel-transfer.ts';
+import { sftpOn, type StartedProtocol } from './channel-transfer.ts';
 import { ChannelRelay, type Exit } from './channel-relay.ts';
 import { ChannelEnvironment } from './channel-settings.ts';
 import { terminalOf, terminalSize, type TerminalSize } from './channel-terminal.ts';
 import { execOperation, refuseCommand } from './exec.ts';
 import type { LiveHostSession } from './live-session.ts';
-import { hostRefusal, reconnect, targetRefused, unsupported, type HostRefusal } from './refusal.ts';
+import { hostRefusal, reconnect, targetRefused, type HostRefusal } from './refusal.ts';
 import { openExec, openShell, openSubsystem } from './upstream.ts';
 
 type Started = { readonly kind: 'exec'; readonly command: string } | { readonly kind: 'shell' } | { readonly kind: 'sftp' };
@@ -185,12 +185,12 @@ export class SessionChannel {
       }
     }
     const home = await session.paths.home();
-    const start = { session, channel: this.#number, home, judging: this.#judging, relay };
-    const protocol = what.kind === 'shell' ? undefined : protocolFor(what, start);
-    if (what.kind === 'sftp' && protocol === undefined) {
-      this.#refuseUnjudged(what, unsupported('sftp is not offered for this target'), relay);
+    const start = { session, channel: this.#number, judging: this.#judging, relay };
+    if (what.kind === 'sftp' && home === undefined) {
+      this.#refuseUnjudged(what, targetRefused(session.target.name, 'say where its files are: it has no sftp'), relay);
       return;
     }
+    const protocol = what.kind === 'sftp' && home !== undefined ? sftpOn({ ...start, home }) : undefined;
     const first = this.#firstOperation(what, protocol);
     let statement: number | undefined;
     if (first !== undefined) {

@@ -30,6 +30,10 @@ export class GitProtocol implements ChannelProtocol {
     this.#service = service === 'upload-pack' ? new GitFetch(channel, statement) : new GitPush(channel);
   }
 
+  get isDraining(): boolean {
+    return this.#service.isDraining === true;
+  }
+
   fromClient(chunk: Buffer): void {
     this.#service.fromClient(chunk);
   }

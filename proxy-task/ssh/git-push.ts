@@ -49,6 +49,10 @@ export class GitPush implements ChannelProtocol {
     this.#channel = channel;
   }
 
+  get isDraining(): boolean {
+    return this.#state.kind === 'draining';
+  }
+
   fromClient(chunk: Buffer): void {
     const state = this.#state;
     if (state.kind === 'running') this.#passPack(chunk);
