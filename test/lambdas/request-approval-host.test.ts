@@ -97,15 +97,15 @@ describe('a request about a host', () => {
   test.each<[string, Parameters<typeof asked>[0], string]>([
     [
       'of another command than its digest is of',
-      ({ raw }) => (raw['operation'] = { ...(raw['operation'] as object), command: 'rm -rf /' }),
+      ({ raw }) => (raw['operation'] = { ...Object(raw['operation']), command: 'rm -rf /' }),
       'digest',
     ],
     [
       'by an agent without its owner',
-      ({ raw }) => (raw['principal'] = { ...(raw['principal'] as object), owner: 'eve@bank.example' }),
+      ({ raw }) => (raw['principal'] = { ...Object(raw['principal']), owner: 'eve@bank.example' }),
       'principal',
     ],
-    ['with a smaller demand', (event) => (event['demand'] = { ...(event['demand'] as object), quorums: [] }), 'demand'],
+    ['with a smaller demand', (event) => (event['demand'] = { ...Object(event['demand']), quorums: [] }), 'demand'],
   ])('%s is not stored, and is an alarm', async (_, forge, what) => {
     expect(await requests.ask(asked(forge).event)).toMatchObject({ kind: 'unavailable' });
     expect(differing).toEqual([what]);

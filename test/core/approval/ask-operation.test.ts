@@ -126,7 +126,7 @@ describe('an operation that people are asked about', () => {
     ['another command than the digest is of', ({ raw }) => (raw.operation['command'] = 'rm -rf /'), 'digest'],
     ['a file elsewhere', ({ raw }) => (raw.operation['resolved'] = [['app', '/etc/shadow']]), 'digest'],
     ['a digest of its own', (event) => (event['digest'] = 'e'.repeat(64)), 'digest'],
-    ['a smaller demand', (event) => (event['demand'] = { ...(event['demand'] as object), quorums: [] }), 'demand'],
+    ['a smaller demand', (event) => (event['demand'] = { ...Object(event['demand']), quorums: [] }), 'demand'],
     ['an account that is none', ({ raw }) => (raw.operation['account'] = 'root'), 'reading'],
     ['an operation that needs nobody', ({ raw }) => (raw.operation = { ...FILE_READ }), 'reading'],
   ])('is not asked for with %s', (_, forge, what) => {

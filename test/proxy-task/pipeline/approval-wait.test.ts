@@ -98,6 +98,20 @@ async function vote(id: string, answer: 'approve' | 'reject' = 'approve', person
   expect(outcome).toMatchObject({ kind: 'counted' });
 }
 
+/** The gate, but for what is given. */
+function asGate(over: Partial<ApprovalGate>): ApprovalGate {
+  return {
+    find: (digest) => gate.find(digest),
+    request: (request) => gate.request(request),
+    read: (id) => gate.read(id),
+    watch: (id, changed) => gate.watch(id, changed),
+    claim: (id, by) => gate.claim(id, by),
+    withdraw: (id, reason) => gate.withdraw(id, reason),
+    settle: (id, made) => gate.settle(id, made),
+    ...over,
+  };
+}
+
 /** Lets everything happen that does not wait for a clock or for people. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
@@ -176,9 +190,9 @@ describe('what waits for people', () => {
   test('ends when the time to answer runs out', async () => {
     now = () => {
       const judged = approve();
-      return judged.kind === 'approve' ? { ...judged, demand: { ...judged.demand, expiresMs: 10_000, holdMs: 30_000 } } : judged;
+      return judged.kind === 'approve' ? { ...judged, demand: { ...judged.demand, expiresMs: 10_000 }, ask: expiring } : judged;
     };
-    const { end } = wait({ judge: async () => ({ ...now(), ask: expiring }) as JudgedNow });
+    const { end } = wait();
     await settled();
     clock.advance(10_000);
     expect(await end).toMatchObject({ refusal: { code: 'ZG004' } });
@@ -269,7 +283,7 @@ describe('what is approved is judged again before it runs', () => {
 
 describe('an approval that is forged or spent', () => {
   test('by who can write the table lets nothing run', async () => {
-    const forged: ApprovalGate = Object.assign(Object.create(gate) as ApprovalGate, {
+    const forged: ApprovalGate = asGate({
       find: async () => [{ request: aRequest({ id: 'ap_x' }), state: 'approved', decidedAtMs: 0, votes: [] }],
       watch: () => ({ stop: () => undefined }),
       claim: () => Promise.reject(new Error('nothing is claimed')),
@@ -351,7 +365,7 @@ describe('what is taken back', () => {
 
   test.each(['find', 'request', 'claim'] as const)('while the gate is asked to %s runs never', async (method) => {
     const made: { wait?: ApprovalWait } = {};
-    const slow: ApprovalGate = Object.assign(Object.create(gate) as ApprovalGate, {
+    const slow: ApprovalGate = asGate({
       // What the gate does, it does; the client goes before it has answered.
       [method]: async (...given: [never, never]) => {
         const answer: unknown = await Reflect.apply(gate[method], gate, given);
@@ -359,9 +373,6 @@ describe('what is taken back', () => {
         return answer;
       },
     });
-    // The gate's own methods reach its private fields through itself.
-    for (const name of ['find', 'request', 'read', 'watch', 'claim', 'withdraw', 'settle'] as const)
-      if (name !== method) Object.assign(slow, { [name]: gate[name].bind(gate) });
     const waiting = wait({ gate: slow });
     made.wait = waiting.wait;
     await settled();
@@ -380,7 +391,7 @@ test('a gate that cannot be asked lets nothing run, and says why where the agent
     const find = async (): Promise<never> => {
       throw error;
     };
-    return Object.assign(Object.create(gate) as ApprovalGate, { find });
+    return asGate({ find });
   };
   expect(await wait({ gate: failing(new Error('secret of the store')) }).end).toMatchObject({
     refusal: { code: 'ZG010', message: 'blocked by policy: approvals cannot be asked for now' },
