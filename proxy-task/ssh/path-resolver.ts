@@ -10,6 +10,8 @@ const ANSWER_MS = 10_000;
 /** SSH_FX_NO_SUCH_FILE */
 const NO_SUCH_FILE = 2;
 
+export type PathKind = 'nothing' | 'folder' | 'file' | 'unknown';
+
 export class PathResolver {
   readonly #client: Client;
   readonly #clock: Pick<Clock, 'after'>;
@@ -41,9 +43,20 @@ export class PathResolver {
     // Some servers know only what exists: then its folder must, and the name be nothing yet, not a link that leads nowhere yet.
     const name = posix.basename(absolute);
     if (name === '' || name === '.' || name === '..' || absolute.endsWith('/')) return undefined;
-    if (!(await this.#isNothing(absolute))) return undefined;
+    if ((await this.#look(absolute, 'lstat')) !== 'nothing') return undefined;
     const folder = await this.#realPath(posix.dirname(absolute));
     return folder === undefined ? undefined : `${folder === '/' ? '' : folder}/${name}`;
+  }
+
+  /** What stands at an absolute path, links followed or not; undefined where the host does not say. Never rejects. */
+  kindOf(path: string, links: 'followed' | 'seen'): Promise<'folder' | 'something' | 'nothing' | undefined> {
+    if (!path.startsWith('/') || path.includes('\0') || Buffer.byteLength(path) > MAX_PATH_BYTES) return Promise.resolve(undefined);
+    return this.#ask((sftp, told) => {
+      sftp[links === 'followed' ? 'stat' : 'lstat'](path, (error, attributes) => {
+        if (error === undefined) told(attributes.isDirectory() ? 'folder' : 'something');
+        else told('code' in error && error.code === NO_SUCH_FILE ? 'nothing' : undefined);
+      });
+    });
   }
 
   #realPath(path: string): Promise<HostPath | undefined> {
@@ -52,11 +65,19 @@ export class PathResolver {
     });
   }
 
-  async #isNothing(path: string): Promise<boolean> {
-    const answer = await this.#ask<boolean>((sftp, told) => {
-      sftp.lstat(path, (error) => told(error !== undefined && 'code' in error && error.code === NO_SUCH_FILE));
+  /** What is there, links followed. Never rejects. */
+  async kindOf(path: string): Promise<PathKind> {
+    return (await this.#look(path, 'stat')) ?? 'unknown';
+  }
+
+  #look(path: string, how: 'stat' | 'lstat'): Promise<PathKind | undefined> {
+    return this.#ask<PathKind>((sftp, told) => {
+      sftp[how](path, (error, stats) => {
+        if (error !== undefined) told('code' in error && error.code === NO_SUCH_FILE ? 'nothing' : 'unknown');
+        else if (stats.isDirectory()) told('folder');
+        else told(stats.isFile() ? 'file' : 'unknown');
+      });
     });
-    return answer === true;
   }
 
   async #ask<T>(question: (sftp: SFTPWrapper, answer: (value: T | undefined) => void) => void): Promise<T | undefined> {

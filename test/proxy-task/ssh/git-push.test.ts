@@ -405,7 +405,6 @@ describe('the name of a ref', () => {
     'refs/heads/a.lock',
     'refs/heads/a.lock/b',
     'refs/./x',
-
     'refs/heads/a b',
     'refs/heads/a~1',
     'refs/heads/a^',
