@@ -22,8 +22,8 @@ export type AuthenticationState = {
   /** The user name that was asked with last, cut to what can be recorded. */
   readonly label: string;
   readonly failures: number;
-  /** Why the last proof was none; undefined where none was tried. */
-  readonly lastReason: string | undefined;
+  /** Why proofs were none, each reason once; empty where none was tried. */
+  readonly reasons: readonly string[];
 };
 
 const METHODS: AuthenticationType[] = ['publickey', 'password', 'keyboard-interactive'];
@@ -35,12 +35,12 @@ export function authenticate(connection: Connection, options: Authentication): (
   let label = '';
   let requests = 0;
   let failures = 0;
-  let lastReason: string | undefined;
+  const reasons = new Set<string>();
   let accepted: Login | undefined;
 
   const fail = (context: AuthContext, reason: string): void => {
     failures += 1;
-    lastReason = reason;
+    reasons.add(reason);
     if (failures >= options.maxFailedAttempts) connection.end();
     else context.reject(METHODS);
   };
@@ -70,7 +70,7 @@ export function authenticate(connection: Connection, options: Authentication): (
     requests += 1;
     label = context.username.slice(0, MAX_LABEL_CHARACTERS);
     if (requests > MAX_AUTH_REQUESTS) {
-      lastReason ??= 'too many requests';
+      reasons.add('too many requests');
       connection.end();
       return;
     }
@@ -128,7 +128,7 @@ export function authenticate(connection: Connection, options: Authentication): (
     });
   }
 
-  return () => ({ label, failures, lastReason });
+  return () => ({ label, failures, reasons: [...reasons] });
 }
 
 /** ssh2 calls RSA keys `ssh-rsa` and gives the hash beside; without one it is SHA-1, and stays `ssh-rsa`. */

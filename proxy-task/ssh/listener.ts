@@ -245,9 +245,9 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
   /** A scan that says nothing is nobody who was refused. */
   function tellRefused({ authenticated, address, state, reason }: Arrival): void {
     if (authenticated || state === undefined) return;
-    const { label, failures, lastReason } = state();
-    const why = reason ?? lastReason;
-    if (why === undefined) return;
+    const { label, failures, reasons } = state();
+    const why = [...reasons, ...(reason === undefined ? [] : [reason])].join('; ');
+    if (why === '') return;
     const times = failures > 1 ? ` (${failures} proofs failed)` : '';
     options.onRefused?.({ source: address, label, target: parseUserName(label)?.targetName ?? '', reason: `${why}${times}` });
   }
