@@ -3,14 +3,10 @@
  * of its path.c). What is judged must be the one that is opened, so that a path for which more than one could be meant is not known.
  */
 import type { HostPath } from '../../core/statement/host/host-operation.ts';
+import type { PathResolver } from './path-resolver.ts';
 
-/** What the host says; undefined where it cannot. */
-export type HostPaths = {
-  home(): Promise<HostPath | undefined>;
-  resolve(path: string): Promise<HostPath | undefined>;
-  /** What stands at an absolute path, links followed or not. */
-  kindOf(path: string, links: 'followed' | 'seen'): Promise<'folder' | 'something' | 'nothing' | undefined>;
-};
+/** What the host says of its paths. */
+export type HostPaths = Pick<PathResolver, 'home' | 'resolve' | 'kindOf'>;
 
 /** In the order in which git tries them. */
 const SUFFIXES = ['/.git', '', '.git/.git', '.git'] as const;
@@ -22,13 +18,12 @@ export async function repositoryAt(written: string, paths: HostPaths): Promise<H
   if (base === undefined) return undefined;
   const found: string[] = [];
   for (const place of SUFFIXES.map((suffix) => `${base}${suffix}`)) {
-    const kind = await paths.kindOf(place, 'followed');
+    const kind = await paths.kindOf(place);
     if (kind === 'nothing') continue;
     // A file there may lead git anywhere.
     if (kind !== 'folder') return undefined;
     const head = await paths.kindOf(`${place}/HEAD`, 'seen');
-    if (head === undefined) return undefined;
-    // Without HEAD it is a working tree, or a folder like any other; with one, only git knows whether it is whole.
+    // A link may lead nowhere and still be one that git takes. Without HEAD it is a working tree, or a folder like any other; with one, only git knows whether it is whole.
     if (head !== 'nothing') found.push(place);
   }
   const [only, ...others] = found;

@@ -48,26 +48,15 @@ export class PathResolver {
     return folder === undefined ? undefined : `${folder === '/' ? '' : folder}/${name}`;
   }
 
-  /** What stands at an absolute path, links followed or not; undefined where the host does not say. Never rejects. */
-  kindOf(path: string, links: 'followed' | 'seen'): Promise<'folder' | 'something' | 'nothing' | undefined> {
-    if (!path.startsWith('/') || path.includes('\0') || Buffer.byteLength(path) > MAX_PATH_BYTES) return Promise.resolve(undefined);
-    return this.#ask((sftp, told) => {
-      sftp[links === 'followed' ? 'stat' : 'lstat'](path, (error, attributes) => {
-        if (error === undefined) told(attributes.isDirectory() ? 'folder' : 'something');
-        else told('code' in error && error.code === NO_SUCH_FILE ? 'nothing' : undefined);
-      });
-    });
-  }
-
   #realPath(path: string): Promise<HostPath | undefined> {
     return this.#ask((sftp, answer) => {
       sftp.realpath(path, (error, real) => answer(error === undefined && isCanonical(real) ? real : undefined));
     });
   }
 
-  /** What is there, links followed. Never rejects. */
-  async kindOf(path: string): Promise<PathKind> {
-    return (await this.#look(path, 'stat')) ?? 'unknown';
+  /** What is at an absolute path, links followed or not (then a link is `unknown`). Never rejects. */
+  async kindOf(path: string, links: 'followed' | 'seen' = 'followed'): Promise<PathKind> {
+    return (await this.#look(path, links === 'followed' ? 'stat' : 'lstat')) ?? 'unknown';
   }
 
   #look(path: string, how: 'stat' | 'lstat'): Promise<PathKind | undefined> {

@@ -9,9 +9,9 @@ function host(entries: readonly string[], links: Readonly<Record<string, string>
     home: () => Promise.resolve(HOME),
     resolve: (path) => Promise.resolve(links[path] ?? path),
     kindOf: (path) => {
-      if (unknown.includes(path)) return Promise.resolve(undefined);
+      if (unknown.includes(path)) return Promise.resolve('unknown');
       if (entries.includes(`${path}/`)) return Promise.resolve('folder');
-      return Promise.resolve(entries.includes(path) ? 'something' : 'nothing');
+      return Promise.resolve(entries.includes(path) ? 'file' : 'nothing');
     },
   };
 }
@@ -43,7 +43,7 @@ describe('the repository that git opens', () => {
     ['in a folder that is none', '/srv', host(['/srv/', ...BARE])],
     ['in the home of somebody else', '~root/app.git', host(BARE)],
     ['that the host says nothing about', '/srv/app', host(BARE, {}, ['/srv/app/.git'])],
-    ['whose inside the host says nothing about', '/srv/app.git', host(BARE, {}, ['/srv/app.git/HEAD'])],
+    ['beside one whose HEAD is a link', '/srv/app', host([...BARE, '/srv/app/'], {}, ['/srv/app/HEAD'])],
     ['of no name', '', host(BARE)],
     ['on a host that does not say where home is', '/srv/app.git', { ...host(BARE), home: () => Promise.resolve(undefined) }],
   ])('is not known: %s', async (_, written, paths) => {
