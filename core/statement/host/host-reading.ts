@@ -1,5 +1,6 @@
 /** What an operation on a host can cause, as far as it is understood. */
 import type { Effect } from '../effect.ts';
+import type { HostProtocol } from './command/protocols.ts';
 import type { HostOperation, HostPath } from './host-operation.ts';
 
 export type ExecOperation = HostOperation & { readonly kind: 'exec' };
@@ -22,9 +23,11 @@ export type ExecReader = {
   readonly read: ReadExec;
   /**
    * Paths that a command names, absolute and otherwise as written: what the host is asked for before the command is read
-   * (`resolved` of the operation). Empty for what is opaque.
+   * (`resolved` of the operation has each by this spelling; one that the host does not know is left out). At most 256.
    */
   readonly pathsOf: (command: string, home: HostPath) => readonly string[];
+  /** Whether a command starts a protocol instead of a program. As a command it is opaque: nothing says what will go over it. */
+  readonly protocolOf: (command: string, home: HostPath) => HostProtocol | undefined;
 };
 
 /** For hosts whose shell is none that is read: nothing is known of any command. */
@@ -35,4 +38,4 @@ export const opaqueExec: ReadExec = () => ({
   reason: 'commands of this host are not read',
 });
 
-export const opaqueExecReader: ExecReader = { read: opaqueExec, pathsOf: () => [] };
+export const opaqueExecReader: ExecReader = { read: opaqueExec, pathsOf: () => [], protocolOf: () => undefined };

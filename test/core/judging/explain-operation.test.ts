@@ -18,6 +18,7 @@ const bundle = {
 
 let read: ExecOperation | undefined;
 const reader: ExecReader = {
+  protocolOf: () => undefined,
   pathsOf: (command, home) =>
     command
       .split(' ')

@@ -1,0 +1,108 @@
+/** Programs that read files and print what they made of them. */
+import { CommandNotRead } from '../not-read.ts';
+import type { Call } from '../call.ts';
+import type { ShapeText } from '../shape.ts';
+
+const GREP_OPTIONS = [
+  '-EFGPivwxcLlqshHnoaIUzZbTy -e,--regexp= -f,--file=read -m,--max-count= -A,--after-context= -B,--before-context= -C,--context= -#',
+  '-r,--recursive!below -R,--dereference-recursive!below --include= --exclude= --exclude-dir= --exclude-from=read --color? --colour?',
+  '--extended-regexp --fixed-strings --perl-regexp --basic-regexp --ignore-case --no-ignore-case --invert-match --word-regexp --line-regexp',
+  '--count --files-with-matches --files-without-match --quiet --silent --no-messages --line-number --with-filename --no-filename',
+  '--only-matching --text --null --null-data --binary-files= --line-buffered --label= --byte-offset',
+].join(' ');
+
+const SUMS = '-btz --binary --text --tag --zero';
+
+export const TEXTS: readonly ShapeText[] = [
+  {
+    names: 'cat',
+    options: '-AbeEnstTuv --number --number-nonblank --show-all --show-ends --show-tabs --squeeze-blank',
+    operands: 'read*',
+    anyName: true,
+  },
+  { names: 'tac', options: '-br -s= --before --regex --separator=', operands: 'read*' },
+  { names: 'rev', operands: 'read*' },
+  { names: 'head', options: '-qvz -n,--lines= -c,--bytes= -# --quiet --verbose', operands: 'read*', anyName: true },
+  {
+    names: 'tail',
+    options: '-qvzfF -n,--lines= -c,--bytes= -s,--sleep-interval= -# --follow? --retry --pid= --quiet --verbose --max-unchanged-stats=',
+    operands: 'read*',
+    anyName: true,
+  },
+  { names: 'nl', options: '-p -b= -d= -f= -h= -i= -l= -n= -s= -v= -w=', operands: 'read*' },
+  { names: 'wc', options: '-clmwL --bytes --chars --lines --words --max-line-length --total=', operands: 'read*' },
+  { names: 'grep egrep fgrep', options: GREP_OPTIONS, operands: 'text read*', textUnless: 'e f', alone: { role: 'read', only: 'below' } },
+  { names: 'rg', options: rgOptions(), operands: 'text read*', textUnless: 'e f files type-list', alone: { role: 'read' }, below: true },
+  {
+    names: 'sort',
+    options:
+      '-bdfgiMhnRrVcCmsuz -k,--key= -t,--field-separator= -o,--output=write -S,--buffer-size= --parallel= --reverse --numeric-sort --unique --human-numeric-sort --version-sort --stable --check? --ignore-case --ignore-leading-blanks --general-numeric-sort --month-sort --zero-terminated --sort= --merge --debug',
+    operands: 'read*',
+  },
+  // The second operand is written.
+  {
+    names: 'uniq',
+    options: '-cdDiuz -f= -s= -w= --count --repeated --unique --ignore-case --skip-fields= --skip-chars= --check-chars=',
+    operands: 'read write',
+  },
+  {
+    names: 'cut',
+    options: '-nsz -b,--bytes= -c,--characters= -d,--delimiter= -f,--fields= --complement --only-delimited --output-delimiter=',
+    operands: 'read*',
+  },
+  { names: 'tr', options: '-cCdst --complement --delete --squeeze-repeats --truncate-set1', operands: 'text text' },
+  { names: 'paste', options: '-sz -d,--delimiters= --serial', operands: 'read*' },
+  { names: 'join', options: '-iz -a= -e= -j= -o= -t= -v= -1= -2= --header', operands: 'read read' },
+  { names: 'fold', options: '-bs -w= -#', operands: 'read*' },
+  { names: 'fmt', options: '-csu -w= -#', operands: 'read*' },
+  { names: 'expand unexpand', options: '-ai -t=', operands: 'read*' },
+  { names: 'column', options: '-tnxeJ -s= -o= -c= -N= --table --separator= --output-separator= --json', operands: 'read*' },
+  { names: 'comm', options: '-123z --total --output-delimiter= --check-order --nocheck-order', operands: 'read read' },
+  {
+    names: 'diff',
+    options:
+      '-abBcdeEiHnNpqstuwyTZ -U= --unified? -C= -I= -W= -x= -L= -r,--recursive!below --brief --side-by-side --ignore-all-space --ignore-space-change --ignore-blank-lines --ignore-case --new-file --exclude= --color? --report-identical-files --minimal --strip-trailing-cr --suppress-common-lines --label= --context? --no-dereference',
+    operands: 'read read',
+  },
+  { names: 'cmp', options: '-bls -i= -n= --silent --quiet --verbose --print-bytes', operands: 'read read text text' },
+  // With -c they read a list of files.
+  { names: 'md5sum sha1sum sha224sum sha256sum sha384sum sha512sum', options: SUMS, operands: 'read*' },
+  { names: 'b2sum', options: `${SUMS} -l=`, operands: 'read*' },
+  { names: 'cksum sum', options: '-rs -a=', operands: 'read*' },
+  { names: 'base64 base32', options: '-di -w,--wrap= --decode --ignore-garbage', operands: 'read' },
+  { names: 'xxd', options: '-abeEipru -c= -g= -l= -n= -o= -s=', operands: 'read write' },
+  { names: 'od', options: '-abcdfilosxv -A= -j= -N= -S= -t= -w?', operands: 'read*' },
+  { names: 'hexdump hd', options: '-bcCdovx -e= -n= -s=', operands: 'read*' },
+  { names: 'strings', options: '-afow -n,--bytes= -t= -e= -#', operands: 'read*' },
+  { names: 'zcat', operands: 'read*' },
+  {
+    names: 'file',
+    options: '-bhiLkNrsE0 -F= -P= --brief --mime --mime-type --mime-encoding --dereference --no-dereference',
+    operands: 'read*',
+  },
+  {
+    names: 'jq',
+    options:
+      '-rcnsejaSMCR --raw-output --compact-output --null-input --slurp --exit-status --join-output --sort-keys --tab --raw-input --indent=',
+    operands: 'text read*',
+    read: readJq,
+  },
+];
+
+function rgOptions(): string {
+  return [
+    '-FivwxclqsHnoaSLNUPu0 -e,--regexp= -f,--file=read -m,--max-count= -A,--after-context= -B,--before-context= -C,--context= -g,--glob=',
+    '-t,--type= -T,--type-not= -d,--max-depth= -r,--replace= -j,--threads= -M,--max-columns= -I --iglob= --files --type-list --hidden --no-ignore',
+    '--no-ignore-vcs --color= --colors= --heading --no-heading --line-number --no-line-number --column --fixed-strings --ignore-case --smart-case',
+    '--case-sensitive --word-regexp --line-regexp --invert-match --count --count-matches --files-with-matches --files-without-match --quiet',
+    '--only-matching --with-filename --no-filename --json --multiline --pcre2 --stats --sort= --sortr= --no-messages --text --trim --vimgrep --no-config',
+  ].join(' ');
+}
+
+/** A filter prints; only a module that it names would be read from elsewhere. */
+function readJq(call: Call): void {
+  const given = call.arguments();
+  const filter = given.operands[0];
+  if (filter?.kind !== 'constant' || /\b(?:import|include)\b/u.test(filter.text)) throw new CommandNotRead('its filter reads modules');
+  call.plain(given);
+}
