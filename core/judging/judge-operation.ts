@@ -33,9 +33,16 @@ export function judgeOperation(operation: HostOperation, { principal, target, bu
     account: operation.account,
   };
   const decision = target.accounts.includes(operation.account)
-    ? bundle.policies.decide({ principal, target: target.name, effects: reading.effects, facts })
+    ? withoutRowCap(bundle.policies.decide({ principal, target: target.name, effects: reading.effects, facts }))
     : noSuchAccount(operation.account, target.name);
   return { operation, reading, facts, decision };
+}
+
+/** What an operation on a host touches is neither counted nor rolled back: a cap on rows that nobody keeps is none. */
+function withoutRowCap(decision: Decision): Decision {
+  if (decision.kind !== 'approve' || decision.demand.maxRows === undefined) return decision;
+  const reason = 'Blocked: its approval is limited to a number of rows (@maxRows), which cannot be kept on a host.';
+  return { kind: 'block', policies: decision.policies, reason };
 }
 
 function noSuchAccount(account: string, target: string): Block {

@@ -20,6 +20,8 @@ const POLICIES = `
 permit (principal in Group::"demo/agents", action in [Action::"write", Action::"remove"], resource in File::"web1:/srv/app") when { context has approval };
 @id("opaque") @approvers("ops") @quorum("1") @reason("Nobody knows what it does")
 permit (principal in Group::"demo/agents", action == Action::"unknown", resource in Target::"web1") when { context has approval };
+@id("capped") @approvers("ops") @quorum("1") @maxRows("5") @reason("Few")
+permit (principal, action == Action::"setAttributes", resource in Target::"web1") when { context has approval };
 @id("no-secrets") forbid (principal, action, resource in File::"web1:/srv/app/secrets");
 @id("root-asks") @approvers("ops") @quorum("1") @reason("Root is asked for")
 forbid (principal, action in Action::"all", resource) when { context has account && context.account == "root" } unless { context has approval };
@@ -74,6 +76,7 @@ describe('an operation on a host', () => {
     ['what a folder inside forbids', file('write', '/srv/app/secrets/k'), 'block', ['no-secrets']],
     ['even to read it', file('read', '/srv/app/secrets/k'), 'block', ['no-secrets']],
     ['what a login runs', file('write', '/home/deploy/.bashrc'), 'block', []],
+    ['a cap on rows, which no host keeps', file('setAttributes', '/srv/app/a'), 'block', ['capped']],
     ['a path that could be another', file('write', '/srv/app/../x'), 'block', []],
     ['an account that asks for people', exec('root'), 'approve', ['reads', 'root-asks']],
     ['an account that is not the target’s', exec('postgres'), 'block', []],
