@@ -6,7 +6,7 @@ import { oidcSignIn } from '../console/oidc-sign-in.ts';
 import type { SessionRenewal } from '../console/ports.ts';
 import type { Listener } from '../core/config/config.ts';
 import { TokenRefused } from '../core/identity/token-refused.ts';
-import { opaqueExecReader } from '../core/statement/host/host-reading.ts';
+import { loadExecReader } from '../core/statement/host/read-exec.ts';
 import { readSql } from '../core/statement/sql/read-sql.ts';
 import { FULL_EXPORT_ROWS } from '../core/judging/view.ts';
 import { PostgresCatalogSource } from '../proxy-task/adapters/postgres-catalog-source.ts';
@@ -205,7 +205,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       get writer() {
         return recorder.writerId;
       },
-      commands: opaqueExecReader,
+      commands: await loadExecReader(),
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       expiryGraceMs: options.expiryGraceMs,
       approvalUrl: (id) => `${publicUrl}/approvals/${id}`,

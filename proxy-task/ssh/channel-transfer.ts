@@ -1,19 +1,26 @@
 /** Which machine speaks on a channel: that of files for sftp, scp and rsync, that of repositories for git, none for other programs. */
-import type { HostPath } from '../../core/statement/host/host-operation.ts';
+import type { HostProtocol } from '../../core/statement/host/command/protocols.ts';
+import type { HostOperation, HostPath } from '../../core/statement/host/host-operation.ts';
 import { StreamScanner } from '../../core/masking/stream-scanner.ts';
 import { RelayedActions, type ActionParts } from './channel-actions.ts';
 import type { Asking } from './channel-judging.ts';
 import type { ChannelProtocol } from './channel-protocol.ts';
+import { GitProtocol } from './git-protocol.ts';
+import { gitCommand, repositoryAt } from './git-repository.ts';
 import type { LiveHostSession } from './live-session.ts';
+import { unjudgeable, type HostRefusal } from './refusal.ts';
+import { RsyncProtocol } from './rsync-machine.ts';
+import { ScpProtocol } from './scp-machine.ts';
 import { SftpProtocol } from './sftp-machine.ts';
 import type { TransferRules } from './transfer.ts';
 
 export type StartedProtocol = {
-  /** What is judged before the channel opens on the host; undefined: each operation asks for itself. */
-  readonly first: Asking | undefined;
-  /** Whether that statement lasts as long as the channel. */
-  readonly isOneStatement: boolean;
-  /** `statement`: under which `first` is on record. */
+  readonly kind: 'protocol';
+  /** What is judged before the channel opens on the host; none: each operation asks for itself. */
+  readonly first: readonly Asking[];
+  /** What runs instead of what the client wrote: the same, with nothing left to be found out. */
+  readonly command?: string;
+  /** `statement`: under which the first of `first` is on record. */
   make(statement: number | undefined): ChannelProtocol;
 };
 
@@ -23,14 +30,96 @@ export type TransferStart = ActionParts & { readonly channel: number; readonly h
 export function sftpOn(start: TransferStart): StartedProtocol {
   const { session, channel, home } = start;
   return {
-    first: undefined,
-    isOneStatement: false,
+    kind: 'protocol',
+    first: [],
     make: () => {
       const actions = new RelayedActions(start, () => machine);
       const machine = new SftpProtocol({ channel, actions, account: session.account, home, transfers: transferRules(session) });
       return withRulesOf(session, machine);
     },
   };
+}
+
+/** Undefined for a command that merely prints, and is judged as a whole. */
+export async function protocolOn(
+  command: string,
+  start: TransferStart,
+): Promise<StartedProtocol | { readonly kind: 'refused'; readonly refusal: HostRefusal } | undefined> {
+  const { session, channel, home } = start;
+  const { account } = session;
+  // Where no shell is known, no line is known to be one of a protocol.
+  const found = session.target.shell === 'posix' ? session.commands.protocolOf(command, home) : undefined;
+  switch (found?.kind) {
+    case undefined:
+      return undefined;
+    case 'sftp':
+      return sftpOn(start);
+    case 'scp':
+      return {
+        kind: 'protocol',
+        first: [],
+        make: () => {
+          const actions = new RelayedActions(start, () => machine);
+          const machine = new ScpProtocol({ channel, actions, account, home, transfers: transferRules(session), command: found });
+          return machine;
+        },
+      };
+    case 'rsync': {
+      const first = rsyncOperations(found, session, home);
+      for (const asking of first) if (isUnknown(await asking())) return refused('the host does not say where its paths lead');
+      return {
+        kind: 'protocol',
+        first,
+        make: (statement = 0) => {
+          const actions = new RelayedActions(start, () => machine);
+          const machine = new RsyncProtocol({ channel, actions, transfers: transferRules(session), command: found, statement });
+          return machine;
+        },
+      };
+    }
+    case 'gitFetch':
+    case 'gitPush': {
+      const service = found.kind === 'gitFetch' ? 'upload-pack' : 'receive-pack';
+      const repository = await repositoryAt(found.repository, session.paths);
+      if (repository === undefined) return refused('the host does not say which repository it is');
+      return {
+        kind: 'protocol',
+        // A push begins as a fetch does, with all refs; what it updates is asked for when it is known.
+        first: [() => Promise.resolve({ kind: 'gitFetch', repository, account })],
+        command: gitCommand(service, repository),
+        make: (statement = 0) => {
+          const actions = new RelayedActions(start, () => machine);
+          const machine = new GitProtocol({ channel, actions, account, repository, service, statement });
+          return machine;
+        },
+      };
+    }
+  }
+}
+
+/** What goes over the channel of rsync is not read: all that its command line lets it do is judged. */
+function rsyncOperations(
+  { mode, flags, options, paths }: HostProtocol & { readonly kind: 'rsync' },
+  { account, paths: host }: LiveHostSession,
+  home: HostPath,
+): readonly Asking[] {
+  const asking = (action: 'read' | 'write' | 'remove', recursive: boolean): Asking => {
+    return async (): Promise<HostOperation> => {
+      const real = await Promise.all(paths.map((path) => host.resolve(path)));
+      return { kind: 'file', by: 'rsync', action, paths: real.map((path) => path ?? ''), recursive, account, home };
+    };
+  };
+  if (mode === 'sender') return [asking('read', /[ar]/u.test(flags))];
+  const removes = options.some((option) => option.startsWith('--delete'));
+  return removes ? [asking('write', true), asking('remove', true)] : [asking('write', true)];
+}
+
+function isUnknown(operation: HostOperation): boolean {
+  return operation.kind === 'file' && operation.paths.includes('');
+}
+
+function refused(reason: string): { readonly kind: 'refused'; readonly refusal: HostRefusal } {
+  return { kind: 'refused', refusal: unjudgeable(reason) };
 }
 
 function transferRules(session: LiveHostSession): TransferRules {

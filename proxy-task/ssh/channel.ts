@@ -4,7 +4,7 @@ import type { HostOperation } from '../../core/statement/host/host-operation.ts'
 import type { ApprovalPointer } from '../pipeline/approval-refusal.ts';
 import { closeUnstarted, sendSignal, sendWindowChange } from './channel-internals.ts';
 import { ChannelJudging, type Asking } from './channel-judging.ts';
-import { sftpOn, type StartedProtocol } from './channel-transfer.ts';
+import { protocolOn, sftpOn, type StartedProtocol, type TransferStart } from './channel-transfer.ts';
 import { ChannelRelay, type Exit } from './channel-relay.ts';
 import { ChannelEnvironment } from './channel-settings.ts';
 import { terminalOf, terminalSize, type TerminalSize } from './channel-terminal.ts';
@@ -32,7 +32,8 @@ export class SessionChannel {
   #started = false;
   #kind: Started['kind'] | undefined;
   #gone = false;
-  #statement: number | undefined;
+  /** What was judged before the channel opened, and lasts as long as it. */
+  readonly #statements: number[] = [];
   #signals = 0;
   #size: TerminalSize | undefined;
   #resizing = false;
@@ -190,23 +191,23 @@ export class SessionChannel {
       this.#refuseUnjudged(what, targetRefused(session.target.name, 'say where its files are: it has no sftp'), relay);
       return;
     }
-    const protocol = what.kind === 'sftp' && home !== undefined ? sftpOn({ ...start, home }) : undefined;
-    const first = this.#firstOperation(what, protocol);
-    let statement: number | undefined;
-    if (first !== undefined) {
-      const judgement = await this.#judging.ask(first);
+    const found = home === undefined ? undefined : await startedProtocol(what, { ...start, home });
+    if (found?.kind === 'refused') {
+      this.#refuseUnjudged(what, found.refusal, relay);
+      return;
+    }
+    for (const asking of this.#firstOperations(what, found)) {
+      const judgement = await this.#judging.ask(asking);
       if (judgement.kind === 'refused') {
         relay.refuse(judgement.refusal);
         return;
       }
-      statement = judgement.statement;
-      if (protocol === undefined || protocol.isOneStatement) this.#statement = statement;
-      else this.#judging.completed(statement, 'ok');
+      this.#statements.push(judgement.statement);
     }
     if (this.#gone || relay.isEnded) return;
     let upstream;
     try {
-      upstream = await this.#open(what);
+      upstream = await this.#open(what, found?.command);
     } catch {
       relay.refuse(targetRefused(session.target.name, what.kind === 'exec' ? 'run the command' : `open the ${what.kind} channel`));
       return;
@@ -216,23 +217,23 @@ export class SessionChannel {
       return;
     }
     this.#upstream = upstream;
-    relay.start(upstream, protocol?.make(statement));
+    relay.start(upstream, found?.make(this.#statements[0]));
   }
 
-  #firstOperation(what: Started, protocol: StartedProtocol | undefined): Asking | undefined {
+  #firstOperations(what: Started, protocol: StartedProtocol | undefined): readonly Asking[] {
     const { account } = this.#session;
     if (protocol !== undefined) return protocol.first;
-    if (what.kind === 'exec') return () => execOperation(what.command, this.#session);
-    return async (): Promise<HostOperation> => ({ kind: 'shell', account });
+    if (what.kind === 'exec') return [() => execOperation(what.command, this.#session)];
+    return [async (): Promise<HostOperation> => ({ kind: 'shell', account })];
   }
 
-  #open(what: Started): ReturnType<typeof openExec> {
+  #open(what: Started, instead: string | undefined): ReturnType<typeof openExec> {
     const { upstream } = this.#session;
     const setup = { env: Object.fromEntries(this.#environment.variables), pty: this.#terminal };
     switch (what.kind) {
       case 'exec':
         // Exactly the bytes that were judged: they are UTF-8.
-        return openExec(upstream, what.command, setup);
+        return openExec(upstream, instead ?? what.command, setup);
       case 'shell':
         return openShell(upstream, setup);
       case 'sftp':
@@ -254,10 +255,10 @@ export class SessionChannel {
   #ended(exit: Exit | undefined, reason: string): void {
     const { turn } = this.#session;
     const relay = this.#relay;
-    if (this.#statement !== undefined) {
+    for (const statement of this.#statements) {
       const status = exit !== undefined && 'status' in exit ? exit.status : undefined;
       const tag = exit === undefined ? '' : status === undefined ? `signal ${'signal' in exit ? exit.signal : ''}` : `exit ${status}`;
-      this.#judging.completed(this.#statement, exit === undefined ? 'unknown' : status === 0 ? 'ok' : 'error', tag);
+      this.#judging.completed(statement, exit === undefined ? 'unknown' : status === 0 ? 'ok' : 'error', tag);
     }
     this.#judging.record.closed();
     turn.append({
@@ -284,6 +285,17 @@ export class SessionChannel {
 }
 
 type Reply = (() => void) | undefined;
+
+async function startedProtocol(what: Started, start: TransferStart): ReturnType<typeof protocolOn> {
+  switch (what.kind) {
+    case 'sftp':
+      return sftpOn(start);
+    case 'exec':
+      return protocolOn(what.command, start);
+    case 'shell':
+      return undefined;
+  }
+}
 
 function answer(isTaken: boolean, accept: Reply, reject: Reply): void {
   if (isTaken) accept?.();

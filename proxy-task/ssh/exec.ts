@@ -18,8 +18,10 @@ export function refuseCommand(command: string, maxBytes: number): HostRefusal | 
 }
 
 /** The command with what the host says of its paths now. */
-export async function execOperation(command: string, session: LiveHostSession): Promise<HostOperation> {
-  const { account, paths, commands } = session;
+export async function execOperation(
+  command: string,
+  { account, paths, commands }: Pick<LiveHostSession, 'account' | 'paths' | 'commands'>,
+): Promise<HostOperation> {
   const home = await paths.home();
   const resolved = new Map<string, string>();
   // A host that does not say where commands start says nothing about their paths either.
