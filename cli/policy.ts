@@ -14,7 +14,7 @@ import { principalFor } from './principal-argument.ts';
 import { createHostExplainer } from '../core/judging/explain-operation.ts';
 import { createExplainer } from '../core/judging/explain-statement.ts';
 import type { CaseExplainers } from '../core/judging/run-cases.ts';
-import { execReader } from './exec-reader.ts';
+import { loadExecReader } from '../core/statement/host/read-exec.ts';
 
 const USAGE = `Usage: sallyport policy test [--config DIR] [--catalog FILE|--live] [--json]
        sallyport policy explain --principal P --target T [--group G]… [--on-behalf-of WHO] [--in-transaction]
@@ -76,7 +76,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
       },
       host: async (name) => {
         const target = findHost(config.targets, name);
-        return target === undefined ? undefined : createHostExplainer(bundle, target, await execReader());
+        return target === undefined ? undefined : createHostExplainer(bundle, target, await loadExecReader());
       },
     };
     return runCases(config, bundle, explainers, values.json, io);
@@ -97,7 +97,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
       throw new UsageError(`${target.name} is a host: --live and --catalog are for databases`);
     noteConnect();
     io.stderr.write('note: paths are taken as they are written; links on the host may lead elsewhere\n');
-    const explain = createHostExplainer(bundle, target, await execReader());
+    const explain = createHostExplainer(bundle, target, await loadExecReader());
     return explainLines('command', (command, more) => explain(principal, { command, ...more }), values.json, io);
   }
   const known = await readCatalog(target, catalogs, argument);

@@ -16,7 +16,12 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   'libpg-query-16': ['package.json', 'wasm/libpg-query.js', 'wasm/libpg-query.wasm'],
   'libpg-query-17': ['package.json', 'wasm/libpg-query.js', 'wasm/libpg-query.wasm'],
   'libpg-query-18': ['package.json', 'wasm/libpg-query.js', 'wasm/libpg-query.wasm'],
+  'web-tree-sitter': ['package.json', 'web-tree-sitter.js', 'web-tree-sitter.wasm'],
+  'tree-sitter-bash': ['package.json', 'tree-sitter-bash.wasm'],
 };
+
+/** Packages of which only a file is read, found by its name at run time: no import shows that they are needed. */
+const GOES_WITH: Readonly<Record<string, readonly string[]>> = { 'web-tree-sitter': ['tree-sitter-bash'] };
 
 /** Packages of CommonJS inside a bundle ask for these; modules have other words for them. */
 const BANNER = [
@@ -89,7 +94,7 @@ function packagesOf(metafile: Metafile): ReadonlySet<string> {
     for (const { path, external } of imports) {
       if (external !== true) continue;
       const name = Object.keys(BESIDE).find((each) => path === each || path.startsWith(`${each}/`));
-      if (name !== undefined) found.add(name);
+      if (name !== undefined) for (const each of [name, ...(GOES_WITH[name] ?? [])]) found.add(each);
       else if (!isBuiltin(path)) throw new Error(`${output} imports ${path}, which is not in the bundle`);
     }
   }

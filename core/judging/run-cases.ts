@@ -22,9 +22,9 @@ const TEXT_OID = 25;
 /** Stable masks depend on a key: cases see those of this one, which no gateway uses. */
 const CASE_KEYS = { hash: Buffer.alloc(32), tokenize: Buffer.alloc(32) };
 
-/** Whether a case has text that has to be read: SQL, whose names mean something only in a catalog, or a command. */
-export function needsReading(one: PolicyCase): boolean {
-  return one.kind === 'decision' && (one.sql !== undefined || one.command !== undefined);
+/** Whether a case has SQL, whose names mean something only in a catalog. */
+export function needsCatalog(one: PolicyCase): boolean {
+  return one.kind === 'decision' && one.sql !== undefined;
 }
 
 export type CaseExplainers = {

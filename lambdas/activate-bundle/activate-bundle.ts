@@ -5,7 +5,11 @@ import { bundleSigner, signInDemand, type SignInDemand } from '../../core/config
 import type { Config } from '../../core/config/config.ts';
 import { activationText, BundleRefused, filesDigest, isBundleVersion, type PublishedBundle } from '../../core/config/published-bundle.ts';
 import { personKey } from '../../core/identity/person-key.ts';
-import { needsReading, runCase, type CaseExplainers, type CaseOutcome } from '../../core/judging/run-cases.ts';
+import { createHostExplainer } from '../../core/judging/explain-operation.ts';
+import { needsCatalog, runCase, type CaseExplainers, type CaseOutcome } from '../../core/judging/run-cases.ts';
+import type { ExecReader } from '../../core/statement/host/host-reading.ts';
+import { loadExecReader } from '../../core/statement/host/read-exec.ts';
+import { findHost } from '../../core/target.ts';
 import type { ActivatePorts } from './ports.ts';
 
 export type ActivateRequest = {
@@ -100,13 +104,18 @@ async function openOrRefusal(
   }
 }
 
-/** What reads text runs beside the configuration's own tests; here only effects and masks are tried. */
-const NOTHING_IS_READ: CaseExplainers = { database: () => Promise.resolve(undefined), host: () => Promise.resolve(undefined) };
-
 async function runCases(config: Config): Promise<{ readonly failed: readonly CaseOutcome[]; readonly counts: CaseCounts }> {
   const bundle = buildBundle(config);
-  const runnable = config.cases.filter((one) => !needsReading(one));
-  const outcomes = await Promise.all(runnable.map((one) => runCase(one, config, bundle, NOTHING_IS_READ)));
+  const runnable = config.cases.filter((one) => !needsCatalog(one));
+  let reader: Promise<ExecReader> | undefined;
+  const explainers: CaseExplainers = {
+    database: () => Promise.resolve(undefined),
+    host: async (name) => {
+      const target = findHost(config.targets, name);
+      return target === undefined ? undefined : createHostExplainer(bundle, target, await (reader ??= loadExecReader()));
+    },
+  };
+  const outcomes = await Promise.all(runnable.map((one) => runCase(one, config, bundle, explainers)));
   const failed = outcomes.filter(({ problems }) => problems.length > 0);
   return { failed, counts: { passed: runnable.length - failed.length, needCatalog: config.cases.length - runnable.length } };
 }

@@ -1,7 +1,7 @@
 /** The Lambda `request-approval`: invoked by a task with a statement that waits for people. */
 import type { AskAnswer } from '../../core/approval/ask-answer.ts';
 import { digestKeyOf } from '../../core/approval/digest-key.ts';
-import { opaqueExec } from '../../core/statement/host/host-reading.ts';
+import { loadExecReader } from '../../core/statement/host/read-exec.ts';
 import { approvalsClient } from '../adapters/approval-lookup.ts';
 import { DynamoRequestStore } from '../adapters/dynamo-request-store.ts';
 import { bundleReader } from '../adapters/s3-bundle-reader.ts';
@@ -43,10 +43,13 @@ function compose(): RequestApproval {
     notices: required('SALLYPORT_NOTICES_TABLE'),
   };
   const keys = secretText(required('SALLYPORT_SECRETS_ARN'));
+  const commands = loadExecReader();
+  // Whoever waits for it is told; until then nobody has to be.
+  commands.catch(() => undefined);
   return new RequestApproval({
     inForce: () => bundles.current(),
     catalog: s3CatalogDumps(required('SALLYPORT_STAGING_BUCKET')),
-    readExec: async () => opaqueExec,
+    readExec: async () => (await commands).read,
     digestKey: async () => digestKeyOf(await keys()),
     store: new DynamoRequestStore(approvalsClient(), tables, Date.now),
     start: startWorkflow(required('SALLYPORT_STATE_MACHINE_ARN')),

@@ -20,11 +20,15 @@ function runNode(folder: string, script: string): string {
 function loadPackages(folder: string): string[] {
   const packages = join(folder, 'node_modules');
   const names = existsSync(packages) ? readdirSync(packages).map((name) => (name.startsWith('@') ? `${name}/cedar-wasm` : name)) : [];
-  const script = names.map((name) =>
-    name.startsWith('@')
-      ? `const cedar = await import('${name}/nodejs'); console.log('cedar', typeof cedar.isAuthorized);`
-      : `console.log('${name}', typeof (await (await import('${name}/wasm/libpg-query.js')).default())._wasm_parse_query_raw);`,
-  );
+  const script = names.map((name) => {
+    if (name.startsWith('@')) return `const cedar = await import('${name}/nodejs'); console.log('cedar', typeof cedar.isAuthorized);`;
+    if (name === 'web-tree-sitter')
+      return `const shell = await import('${name}'); await shell.Parser.init(); console.log('${name}', typeof shell.Parser);`;
+    if (name === 'tree-sitter-bash')
+      return `const { createRequire } = await import('node:module'); const grammar = createRequire(process.cwd() + '/x.js').resolve('${name}/tree-sitter-bash.wasm');
+        const tree = await import('web-tree-sitter'); await tree.Parser.init(); console.log('${name}', typeof (await tree.Language.load(grammar)).nodeTypeForId);`;
+    return `console.log('${name}', typeof (await (await import('${name}/wasm/libpg-query.js')).default())._wasm_parse_query_raw);`;
+  });
   return script.length === 0 ? [] : runNode(folder, script.join('\n')).trim().split('\n');
 }
 
@@ -47,6 +51,12 @@ describe('the bundle of a function', () => {
     );
     expect(answer).not.toMatch(/ENOENT|Cannot find|is not defined|ERR_/u);
     expect(loadPackages(folder).filter((line) => !/^\S+ function$/u.test(line))).toEqual([]);
+  });
+
+  test('request-approval reads commands by itself', () => {
+    expect(loadPackages(bundles.folderOf('request-approval'))).toEqual(
+      expect.arrayContaining(['tree-sitter-bash function', 'web-tree-sitter function']),
+    );
   });
 
   test('a function that needs a setting says which one', () => {
