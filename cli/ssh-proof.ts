@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createPrivateKey, sign } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { utils } from 'ssh2';
+import ssh2 from 'ssh2';
 import { parsePublicKey } from '../core/config/ssh-public-key.ts';
 import { SallyportError } from '../core/errors.ts';
 import { PROOF_NAMESPACE } from '../core/ssh/login.ts';
@@ -68,7 +68,7 @@ function signWith(program: string, path: string, message: string): Promise<strin
 
 async function signHere(path: string, publicKey: string, message: string): Promise<string> {
   const text = await read(path);
-  const key = utils.parseKey(text);
+  const key = ssh2.utils.parseKey(text);
   const blob = parsePublicKey(publicKey)?.blob;
   if (key instanceof Error || blob === undefined || key.type !== 'ssh-ed25519' || !key.isPrivateKey())
     throw new KeyUnusable(`without ssh-keygen only ed25519 keys without a passphrase can sign: install OpenSSH, or make such a key`);

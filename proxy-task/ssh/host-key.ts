@@ -1,6 +1,6 @@
 /** The key by which clients know this gateway. */
 import { generateKeyPairSync } from 'node:crypto';
-import { utils } from 'ssh2';
+import ssh2 from 'ssh2';
 import { fingerprint, parsePublicKey } from '../../core/config/ssh-public-key.ts';
 import { openSshPrivateKey } from '../../core/credential/openssh-private-key.ts';
 import { SallyportError } from '../../core/errors.ts';
@@ -23,7 +23,7 @@ const TYPE = 'ssh-ed25519';
 
 /** The key in this text, with what clients pin. Throws HostKeyUnusable. */
 export function readHostKey(text: string, where: string): HostKey {
-  const key = utils.parseKey(text);
+  const key = ssh2.utils.parseKey(text);
   if (key instanceof Error || !key.isPrivateKey() || key.type !== TYPE)
     throw new HostKeyUnusable(`${where} is no private ${TYPE} key without a passphrase: make one with ssh-keygen -t ed25519 -N ''`);
   const publicKey = `${TYPE} ${key.getPublicSSH().toString('base64')}`;
