@@ -22,7 +22,8 @@ const LAST_WORDS_MS = 3_000;
 
 export class ChannelDoor {
   readonly #connection: Connection;
-  #waiting: Knock[] = [];
+  readonly #waiting: Knock[] = [];
+  readonly #refusedBefore: string[] = [];
   #answer: ((knock: Knock) => void) | undefined;
   #refused: ((what: string) => void) | undefined;
 
@@ -32,11 +33,11 @@ export class ChannelDoor {
     connection.on('session', (accept, reject) => this.#knock({ kind: 'session', accept, reject }));
     connection.on('tcpip', (accept, reject, info) => this.#knock({ kind: 'forward', accept, reject, info }));
     connection.on('openssh.streamlocal', (_accept, reject) => {
-      this.#refused?.('direct-streamlocal@openssh.com');
+      this.#refuseKind('direct-streamlocal@openssh.com');
       reject();
     });
     connection.on('request', (_accept, reject: (() => void) | undefined, name: string) => {
-      this.#refused?.(name);
+      this.#refuseKind(name);
       reject?.();
     });
   }
@@ -45,6 +46,7 @@ export class ChannelDoor {
   open(answer: (knock: Knock) => void, refused: (what: string) => void): void {
     this.#answer = answer;
     this.#refused = refused;
+    for (const what of this.#refusedBefore.splice(0)) refused(what);
     for (const knock of this.#waiting.splice(0)) answer(knock);
   }
 
@@ -61,6 +63,11 @@ export class ChannelDoor {
       },
       () => undefined,
     );
+  }
+
+  #refuseKind(what: string): void {
+    if (this.#refused !== undefined) this.#refused(what);
+    else if (this.#refusedBefore.length < MAX_WAITING) this.#refusedBefore.push(what);
   }
 
   #knock(knock: Knock): void {

@@ -26,8 +26,11 @@ export type RelayOptions = {
   readonly hasStderr: boolean;
   /** Told of all bytes that are neither redacted nor recorded; absent where they are. */
   readonly onBytes?: (direction: 'input' | 'output', bytes: Buffer) => void;
-  /** The other end has ended, or was given up: once, with what it told. Events appended here leave before the client hears of it. */
-  readonly onEnded: (exit: Exit | undefined, reason: string) => void;
+  /**
+   * The other end has ended, or was given up: once, with what the client is told of it. `isCut`: by the gateway, so that it is not
+   * known what became of it. Events appended here leave before the client hears of it.
+   */
+  readonly onEnded: (exit: Exit | undefined, reason: string, isCut: boolean) => void;
   /** The client has been told everything. */
   readonly onDelivered: () => void;
 };
@@ -49,6 +52,7 @@ export class ChannelRelay {
   /** What the host has ended. */
   readonly #over = new Set<Part>();
   #exit: Exit | undefined;
+  #isCut = false;
   #told = '';
   #idle: { cancel(): void } | undefined;
   #lastUs = 0;
@@ -131,6 +135,7 @@ export class ChannelRelay {
     if (this.#ended) return;
     this.tell(refusal);
     this.#exit = { status: REFUSED_STATUS };
+    this.#isCut = true;
     this.#finish(`${refusal.code} ${refusal.message}`);
   }
 
@@ -315,7 +320,7 @@ export class ChannelRelay {
     this.#ended = true;
     this.#idle?.cancel();
     const exit = this.#exit;
-    onEnded(exit, reason);
+    onEnded(exit, reason, this.#isCut);
     // What the client still sends is nobody's, but its end must be read.
     client.resume();
     this.#upstream?.close();

@@ -65,6 +65,8 @@ export async function protocolOn(
         },
       };
     case 'rsync': {
+      // What is behind links is not what was judged.
+      if (/[LkK]/u.test(found.flags)) return refused('links would be followed to what its command line does not name');
       const first = rsyncOperations(found, session, home);
       for (const asking of first) if (isUnknown(await asking())) return refused('the host does not say where its paths lead');
       return {

@@ -162,7 +162,7 @@ export class SessionChannel {
       client,
       terminal: terminal !== undefined,
       hasStderr: true,
-      onEnded: (exit, reason) => this.#ended(exit, reason),
+      onEnded: (exit, reason, isCut) => this.#ended(exit, reason, isCut),
       onDelivered: () => this.#judging.delivered(),
     });
     this.#run(what, this.#relay).catch((error: unknown) => {
@@ -252,14 +252,11 @@ export class SessionChannel {
     relay?.say(`sallyport: waits for approval ${approvalId}: ${reason}\nsallyport: ${url} (until ${expiresAt})\n`);
   }
 
-  #ended(exit: Exit | undefined, reason: string): void {
+  #ended(exit: Exit | undefined, reason: string, isCut: boolean): void {
     const { turn } = this.#session;
     const relay = this.#relay;
-    for (const statement of this.#statements) {
-      const status = exit !== undefined && 'status' in exit ? exit.status : undefined;
-      const tag = exit === undefined ? '' : status === undefined ? `signal ${'signal' in exit ? exit.signal : ''}` : `exit ${status}`;
-      this.#judging.completed(statement, exit === undefined ? 'unknown' : status === 0 ? 'ok' : 'error', tag);
-    }
+    const known = isCut ? undefined : exit;
+    for (const statement of this.#statements) this.#judging.completed(statement, outcomeOf(known), tagOf(known));
     this.#judging.record.closed();
     turn.append({
       type: 'channel.closed',
@@ -285,6 +282,16 @@ export class SessionChannel {
 }
 
 type Reply = (() => void) | undefined;
+
+function outcomeOf(exit: Exit | undefined): 'ok' | 'error' | 'unknown' {
+  if (exit === undefined) return 'unknown';
+  return 'status' in exit && exit.status === 0 ? 'ok' : 'error';
+}
+
+function tagOf(exit: Exit | undefined): string {
+  if (exit === undefined) return '';
+  return 'status' in exit ? `exit ${exit.status}` : `signal ${exit.signal}`;
+}
 
 async function startedProtocol(what: Started, start: TransferStart): ReturnType<typeof protocolOn> {
   switch (what.kind) {

@@ -63,7 +63,10 @@ when { context has approval };
 forbid (principal in Group::"demo/guests", action in [Action::"all", Action::"openShell", Action::"forward", Action::"unknown"], resource);
 `;
 
-export async function startHostGateway(host: Pick<EmbeddedHost, 'port' | 'hostKey' | 'clientKey'>, config: HostGatewayConfig = {}): Promise<HostGateway> {
+export async function startHostGateway(
+  host: Pick<EmbeddedHost, 'port' | 'hostKey' | 'clientKey'>,
+  config: HostGatewayConfig = {},
+): Promise<HostGateway> {
   const root = mkdtempSync(join(tmpdir(), 'sallyport-test-hosts-'));
   const dataDir = join(root, 'data');
   const configDir = join(root, 'config');
