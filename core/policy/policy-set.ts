@@ -3,11 +3,13 @@ import { createHash } from 'node:crypto';
 import type { Decision } from '../decision.ts';
 import { principalName, type PersonKey, type Principal } from '../principal.ts';
 import { resourceName, type Action, type Effect, type Resource } from '../statement/effect.ts';
+import { namedFiles, withAllBelow, type NamedFiles } from './below-folders.ts';
 import type { PolicyQuestion, PolicySet } from './bundle.ts';
 import { cedarRequest, needsOf, type PolicyNeeds, type StatementFacts } from './cedar-request.ts';
 import { combineDemands } from './demand.ts';
 import { explainApprove, explainBlock, explainPermit, type JudgedEffect } from './explain.ts';
 import { prepareJudge, type EffectJudge, type EffectJudgement } from './judge-effect.ts';
+import { entitiesNamed } from './policy-shape.ts';
 import type { Policy } from './policy.ts';
 import { Recent } from './recent.ts';
 import { isWellFormed } from './resource-id.ts';
@@ -33,6 +35,7 @@ export function createPolicySet(policies: readonly Policy[]): PolicySet {
 class CedarPolicySet implements PolicySet {
   readonly #policies: ReadonlyMap<string, Policy>;
   readonly #needs: PolicyNeeds;
+  readonly #namedFiles: NamedFiles;
   readonly #judge: EffectJudge;
   readonly #decisions = new Recent<Decision>(CACHE_ENTRIES);
   readonly #judgements = new Recent<EffectJudgement>(CACHE_ENTRIES);
@@ -43,6 +46,7 @@ class CedarPolicySet implements PolicySet {
   constructor(policies: readonly Policy[]) {
     this.#policies = new Map(policies.map((policy) => [policy.id, policy]));
     this.#needs = needsOf(policies);
+    this.#namedFiles = namedFiles(policies.flatMap((policy) => entitiesNamed(policy.json)));
     const content = JSON.stringify(policies.map((policy) => [policy.id, policy.source.text]));
     this.#judge = prepareJudge(createHash('sha256').update(content).digest('hex'), this.#policies);
   }
@@ -79,7 +83,8 @@ class CedarPolicySet implements PolicySet {
   }
 
   #decideAnew({ principal, target, effects, facts }: PolicyQuestion): Decision {
-    const judged = this.#distinct(effects).map((effect) => ({ effect, judgement: this.#judgement(principal, target, effect, facts) }));
+    const all = withAllBelow(target, effects, facts.unbounded, this.#namedFiles);
+    const judged = this.#distinct(all).map((effect) => ({ effect, judgement: this.#judgement(principal, target, effect, facts) }));
     const policies = [...new Set(judged.flatMap(({ judgement }) => judgement.policies))].sort();
     const blocked = judged.filter(({ judgement }) => judgement.kind === 'block');
     if (blocked.length > 0) return this.#block(target, blocked);
