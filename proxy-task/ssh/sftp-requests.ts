@@ -88,10 +88,10 @@ export class PathRequests {
 
   /** The host has answered. `opened`: with a handle, whose end completes what was asked. */
   replied(request: PlannedRequest, outcome: 'ok' | 'error', detail: string, opened: boolean): void {
-    const { record, completed } = this.#parts.actions;
+    const { actions } = this.#parts;
     for (const { operation, statement } of request.ran) {
       if (request.changes && !opened) {
-        record({
+        actions.record({
           type: 'channel.operation',
           channel: this.#parts.channel,
           statement,
@@ -100,7 +100,7 @@ export class PathRequests {
           detail,
         });
       }
-      if (!opened) completed(statement, outcome);
+      if (!opened) actions.completed(statement, outcome);
     }
     if (outcome === 'ok') this.#noteMade(request);
     this.#order.settle(request);
