@@ -11,7 +11,8 @@ export class OpenFile {
   readonly write: Transfer | undefined;
   /** Numbers of the operations by which it was opened. */
   readonly statements: readonly number[];
-  readonly #whole: boolean;
+  /** What is written is the whole file: nothing of an older one is left. */
+  #whole: boolean;
   /** Requests on it that are not answered. */
   outstanding = 0;
   /** What the host said when it was opened. */
@@ -38,6 +39,12 @@ export class OpenFile {
     this.write = options.write;
     this.statements = options.statements;
     this.#whole = options.whole;
+  }
+
+  /** Its size was set when so many bytes had been written: after them nothing of an older file is left, or part of them is gone. */
+  cut(size: number, written: number): void {
+    if (size === written) this.#whole = true;
+    else this.failed = true;
   }
 
   /** What passed, once nothing more will. `ended` says whether the client closed it, or the channel broke off. */

@@ -90,7 +90,13 @@ export class SftpProtocol implements ChannelProtocol {
       channel,
       account,
       home,
-      actions,
+      actions: {
+        ask: (ask, operation) => actions.ask(ask, operation),
+        // The answer may come at any time: what follows from it leaves at once.
+        resolve: (path, resolved) => actions.resolve(path, (real) => this.#run(() => resolved(real))),
+        record: (event) => actions.record(event),
+        completed: (statement, outcome) => actions.completed(statement, outcome),
+      },
       send: (request) => this.#sendPlanned(request),
       fail: (clientId, code, message) => this.#fail(clientId, code, message),
     });
@@ -175,6 +181,7 @@ export class SftpProtocol implements ChannelProtocol {
   // Requests.
 
   #request(buffer: Buffer, start: number, end: number): void {
+    if (this.#phase === 'over') return;
     if (this.#phase !== 'open') {
       this.#begin(buffer, start, end);
       return;
@@ -308,18 +315,23 @@ export class SftpProtocol implements ChannelProtocol {
   #setOpen(clientId: number, handle: string, attributes: Attributes): void {
     const file = this.#files.get(handle);
     if (file === undefined) return this.#fail(clientId, FX.FAILURE, 'nothing is open by this handle');
-    if (file.write !== undefined && attributes.size !== undefined && attributes.size !== file.write.bytes) file.failed = true;
+    const { size } = attributes;
+    const written = file.write?.bytes ?? 0;
+    const settled = (ok: boolean): void => {
+      if (ok && size !== undefined) file.cut(size, written);
+    };
     const plan = planSetAttributes(attributes, { kind: 'known', path: file.path }, (id) =>
       encodePacket(FXP.FSETSTAT, uint32(id), string(Buffer.from(handle, 'latin1')), ...attributeFields(attributes)),
     );
     const covered = file.write !== undefined && areOrdinary(attributes);
     // The host may have given the handle to another file by the time of the answer.
-    this.#requests.add(clientId, covered ? { ...plan, steps: [] } : plan, () => this.#files.get(handle) === file);
+    this.#requests.add(clientId, { ...plan, settled, ...(covered ? { steps: [] } : {}) }, () => this.#files.get(handle) === file);
   }
 
   // Replies.
 
   #reply(buffer: Buffer, start: number, end: number): void {
+    if (this.#phase === 'over') return;
     if (this.#phase === 'asked' && buffer[start] === FXP.VERSION) {
       this.#phase = 'open';
       this.#extensions = decodeVersion(buffer, start, end);
@@ -417,6 +429,7 @@ export class SftpProtocol implements ChannelProtocol {
     buffer.writeUInt32BE(clientId, start + 1);
     this.#toClient.pass(buffer, start - 4, end);
     const ok = status === undefined || isOk(status);
+    plan.settled?.(ok);
     const detail = ok ? '' : visibleText(status.message, false);
     this.#requests.replied(request, ok ? 'ok' : 'error', detail, plan.opens?.kind === 'file' && status === undefined);
   }

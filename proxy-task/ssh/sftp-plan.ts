@@ -25,6 +25,8 @@ export type Plan = {
   /** The type of the reply where it is no STATUS; FXP.STATUS where there is none other. */
   readonly reply: number;
   readonly opens?: Opening;
+  /** What the host has answered. */
+  readonly settled?: (ok: boolean) => void;
   /** `fresh`: the host could not say what the last name is, so nothing may be there. */
   encode(id: number, paths: readonly HostPath[], fresh: boolean): Buffer;
 };

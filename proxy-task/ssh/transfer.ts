@@ -24,6 +24,8 @@ export type Stopped = 'found' | 'scattered';
 
 /** Places of a file that is not read or written from its start to its end; later ones are counted only. */
 const MAX_RANGES = 16;
+/** Longer than what a detector finds in one line; a key in PEM is found by its first line. */
+const TAIL_BYTES = 4_096;
 
 export class Transfer {
   readonly direction: Direction;
@@ -31,8 +33,11 @@ export class Transfer {
   readonly statement: number;
   readonly #hash = createHash('sha256');
   readonly #scanner: TransferScanner | undefined;
+  readonly #newScanner: TransferRules['newScanner'];
   /** Findings stop this transfer: then it must come in order too, since a pattern cut into scattered pieces is not found. */
   readonly #stops: boolean;
+  /** The end of what has passed, where findings stop the transfer. */
+  #tail: Buffer = Buffer.alloc(0);
   #bytes = 0;
   #next = 0;
   #detected = 0;
@@ -50,6 +55,7 @@ export class Transfer {
     this.direction = direction;
     this.path = options.path;
     this.statement = options.statement;
+    this.#newScanner = rules.newScanner;
     this.#scanner = rules.newScanner?.();
     this.#stops = this.#scanner !== undefined && (rules.blockFindings === direction || rules.blockFindings === 'both');
   }
@@ -81,7 +87,11 @@ export class Transfer {
     if (this.#stops && (offset !== this.#next || !this.inOrder)) return 'scattered';
     const found = this.#scanner?.scan(piece) ?? 0;
     this.#detected += found;
-    if (found > 0 && this.#stops) return 'found';
+    if (this.#stops && (found > 0 || this.#endsInFinding(piece))) {
+      // The scanners have seen what does not pass: nothing more is to be counted.
+      this.#finished = true;
+      return 'found';
+    }
     this.#hash.update(piece);
     this.#bytes += piece.length;
     this.#note(offset, piece.length);
@@ -112,6 +122,19 @@ export class Transfer {
       complete: complete && this.inOrder,
       detected: this.#detected,
     };
+  }
+
+  /**
+   * Whether there would be a finding if the file ended here. A scanner is not certain of a number before it sees what follows it,
+   * but by then the number would have passed.
+   */
+  #endsInFinding(piece: Buffer): boolean {
+    const ending = piece.subarray(-TAIL_BYTES);
+    this.#tail = Buffer.concat([this.#tail, ending]).subarray(-TAIL_BYTES);
+    const scanner = this.#newScanner?.();
+    const found = scanner === undefined ? 0 : scanner.scan(Buffer.from(this.#tail)) + scanner.finish();
+    this.#detected += found;
+    return found > 0;
   }
 
   #note(offset: number, bytes: number): void {

@@ -12,11 +12,11 @@ export type FileOperation = HostOperation & { readonly kind: 'file' };
 export type Packet = { readonly type: number; readonly id: number; readonly body: Buffer };
 export const ACCOUNT = 'deploy';
 export const HOME = '/home/deploy';
-export const ALL_EXTENSIONS = [
-  ...['posix-rename@openssh.com', '1', 'statvfs@openssh.com', '2', 'fstatvfs@openssh.com', '2', 'hardlink@openssh.com', '1'],
-  ...['fsync@openssh.com', '1', 'lsetstat@openssh.com', '1', 'limits@openssh.com', '1', 'expand-path@openssh.com', '1'],
-  ...['copy-data', '1', 'home-directory', '1', 'users-groups-by-id@openssh.com', '1'],
-];
+/** Names and versions, as OpenSSH's server offers them. */
+export const ALL_EXTENSIONS = (
+  'posix-rename@openssh.com 1 statvfs@openssh.com 2 fstatvfs@openssh.com 2 hardlink@openssh.com 1 fsync@openssh.com 1 ' +
+  'lsetstat@openssh.com 1 limits@openssh.com 1 expand-path@openssh.com 1 copy-data 1 home-directory 1 users-groups-by-id@openssh.com 1'
+).split(' ');
 
 export type TwinOptions = {
   /** What policy says; every operation runs where it is absent. `held`: people are asked, and `answer` is called by the test. */
@@ -43,12 +43,15 @@ export class SftpTwin {
   readonly files: Map<string, Buffer>;
   /** While true the host answers nothing; what it was sent is in `toTarget`. */
   silent = false;
+  /** While true answers about paths wait for `answerPaths`. */
+  slow = false;
   ended = false;
   pauses = 0;
   resumes = 0;
   readonly #options: TwinOptions;
   readonly #handles = new Map<string, string>();
   #nextHandle = 0;
+  #unresolved: (() => void)[] = [];
   #queue: Buffer[] = [];
   #busy = false;
 
@@ -69,7 +72,8 @@ export class SftpTwin {
       ask: (ask, operation) => this.#ask(ask, operation),
       resolve: (path, resolved) => {
         this.resolved.push(path);
-        resolved(this.#real(path));
+        if (this.slow) this.#unresolved.push(() => resolved(this.#real(path)));
+        else resolved(this.#real(path));
       },
       record: (event) => this.events.push(event),
       completed: (statement, outcome) => this.completed.push(`${statement} ${outcome}`),
@@ -127,6 +131,11 @@ export class SftpTwin {
 
   close(handle: Buffer, id = 9): this {
     return this.request(FXP.CLOSE, id, string(handle));
+  }
+
+  answerPaths(): void {
+    for (const answer of this.#unresolved.splice(0)) answer();
+    this.pump();
   }
 
   answer(ask: number, kind: 'run' | 'refused'): void {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { compileDetectors } from '../../../core/masking/detectors.ts';
+import { StreamScanner } from '../../../core/masking/stream-scanner.ts';
 import { encodePacket, type Field, FieldReader, string, uint32, uint64 } from '../../../proxy-task/ssh/messages/sftp-fields.ts';
 import { FXF, FXP } from '../../../proxy-task/ssh/messages/sftp-packet.ts';
 import { encodeStatus } from '../../../proxy-task/ssh/messages/sftp-reply.ts';
@@ -352,6 +354,13 @@ describe('files on their way', () => {
     expect(twin.events[0]).toMatchObject({ type: 'channel.file', ...expected });
   });
 
+  test('a file that is cut to what was written is whole', () => {
+    const twin = SftpTwin.begun({ files: { '/a': 'abcdef' } });
+    const handle = twin.open('/a', FXF.WRITE | FXF.CREAT);
+    twin.write(handle, 0, 'abc').request(FXP.FSETSTAT, 1, string(handle), uint32(1), uint64(3)).close(handle);
+    expect(twin.events).toMatchObject([{ bytes: 3, complete: true }]);
+  });
+
   test('which parts passed is on record', () => {
     const twin = SftpTwin.begun({ files: { '/a': 'abcdefghij' } });
     const handle = twin.open('/a', FXF.READ);
@@ -470,6 +479,22 @@ describe('what is found in files', () => {
     expect(twin.completed).toEqual(['101 error']);
   });
 
+  test('a finding of which the end is not certain, cut into pieces, does not get through', () => {
+    const set = compileDetectors(['payment-card']);
+    const rules = { blockFindings: 'both', newScanner: () => new StreamScanner(set) } as const;
+    const twin = SftpTwin.begun({ files: { '/card': 'card 4111111111111111' }, transfers: rules });
+    const [reading, writing] = [twin.open('/card', FXF.READ), twin.open('/b', 26)];
+    twin.read(reading, 0, 12).read(reading, 12, 9).read(reading, 21, 9).close(reading);
+    twin.write(writing, 0, 'card 41111111').write(writing, 13, '11111111').close(writing);
+    const replies = twin.replies().map((reply) => reply.slice(0, 7));
+    expect(replies.slice(0, 4)).toEqual(['9 type ', '9 3 sal', '9 3 sal', '9 0 don']);
+    expect(replies.slice(4)).toEqual(['9 0 don', '9 3 sal', '9 0 don']);
+    expect(twin.events).toMatchObject([
+      { bytes: 12, detected: 1, complete: false },
+      { bytes: 13, detected: 1, complete: false },
+    ]);
+  });
+
   test('a write with a finding never reaches the host', () => {
     const twin = SftpTwin.begun({ transfers: { blockFindings: 'both', newScanner } });
     const handle = twin.open('/b', 26);
@@ -496,6 +521,18 @@ describe('many requests', () => {
     twin.machine.forgetListings();
     twin.request(FXP.LSTAT, 2, string('/srv/f1'));
     expect(twin.operations()).toHaveLength(3);
+  });
+
+  test('what the host says late of a path that needs no question is acted on at once', () => {
+    const twin = SftpTwin.begun().request(FXP.OPENDIR, 1, string('/srv'));
+    twin.slow = true;
+    twin.request(FXP.LSTAT, 2, string('/srv/a'));
+    expect(twin.sent()).toEqual(['11 /srv']);
+    twin.answerPaths();
+    expect(twin.replies()).toEqual(['1 type 102', '2 type 105']);
+    twin.request(FXP.STAT, 3, string('/srv/b')).machine.targetEnded();
+    twin.answerPaths();
+    expect(twin.sent()).toHaveLength(2);
   });
 
   test('a refused listing permits nothing below it', () => {
