@@ -141,6 +141,7 @@ agents:
 approverGroups: { dba: demo/dba, operators: ${from.operators} }
 targets:
   - { name: bank, host: db.bank.example, database: bank, user: sallyport_agent, credential: rdsIam }
+  - { name: web1, kind: ssh, host: web1.example, accounts: [deploy], hostKeys: ['SHA256:${'A'.repeat(43)}'], credential: sshCa }
 `,
   };
 }
