@@ -1,24 +1,35 @@
 /**
- * `npm run bench`: what the gateway costs, against a bare relay and against PgBouncer. `-- --quick` takes three rounds of
- * less work and writes nothing. Exit status: 0 fine, 1 a ratio of CPU is above what it must be, 2 something is missing here.
+ * `npm run bench`: what the gateway costs, against a bare relay, PgBouncer and OpenSSH. `-- --quick` takes three rounds of
+ * less work and writes nothing; nor does `-- --only ssh`, which measures SSH alone. Exit status: 0 fine, 1 a ratio of CPU is above what it must be, 2 something is missing here.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startDatabase } from './database.ts';
 import { targetOf } from './gateway.ts';
 import { measureJudging } from './judging.ts';
 import { readAll, runPgbench } from './load.ts';
+import { measureSsh } from './ssh.ts';
 import { measureIdle } from './memory.ts';
 import { page, points, type Results } from './report.ts';
+import { sshPage } from './ssh-report.ts';
 import { measure, startSubjects } from './subjects.ts';
 
-const FULL = { rounds: 7, transactionsOne: 6_000, transactionsSixteen: 24_000, rows: 1_000_000 };
-const QUICK = { rounds: 3, transactionsOne: 2_000, transactionsSixteen: 8_000, rows: 300_000 };
+const FULL = { rounds: 7, transactionsOne: 6_000, transactionsSixteen: 24_000, rows: 1_000_000, sshBytes: 1024 ** 3 };
+const QUICK = { rounds: 3, transactionsOne: 2_000, transactionsSixteen: 8_000, rows: 300_000, sshBytes: 256 * 1024 ** 2 };
 
-const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
-process.exitCode = await run(values.quick ? QUICK : FULL, values.quick);
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } });
+const chosen = values.quick ? QUICK : FULL;
+process.exitCode = values.only === 'ssh' ? await runSsh(chosen) : await run(chosen, values.quick);
+
+async function runSsh(size: typeof FULL): Promise<number> {
+  console.log(sshPage(await measureSsh(ROOT, size.rounds, size.sshBytes)));
+  return 0;
+}
 
 async function run(size: typeof FULL, quick: boolean): Promise<number> {
   const pgbench = pgbenchVersion();
@@ -48,7 +59,9 @@ async function run(size: typeof FULL, quick: boolean): Promise<number> {
       const judging = await measureJudging(gateway.configDir, targetOf('full'), { BENCH_PASSWORD: postgres.password });
       const [{ server_version: version = '' } = {}] = await postgres.query('SHOW server_version');
       const versions = { postgres: String(version), pgbench, pgbouncer: subjects.pgbouncer };
-      const results: Results = { rounds: size.rounds, loadBefore, versions, one, sixteen, bulk, judging, idle };
+      console.error('one large output over SSH …');
+      const ssh = await measureSsh(ROOT, size.rounds, size.sshBytes);
+      const results: Results = { rounds: size.rounds, loadBefore, versions, one, sixteen, bulk, judging, idle, ssh };
       console.log(page(results));
       if (!quick) writeFileSync(new URL('../docs/benchmarks.md', import.meta.url), page(results));
       return points(results).some(({ decides, met }) => decides && !met) ? 1 : 0;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { page, points, type Results } from '../../bench/report.ts';
+import type { SshMeasured } from '../../bench/ssh.ts';
 import type { Measured } from '../../bench/subjects.ts';
 
 function measured(name: string, rateToPgBouncer: number | undefined, cpuToRelay: number, cpuUs: number): Measured {
@@ -13,6 +14,11 @@ function measured(name: string, rateToPgBouncer: number | undefined, cpuToRelay:
   };
 }
 
+function overSsh(name: string, toDirect: number, toJump: number): SshMeasured {
+  const exactly = (value: number) => ({ median: value, low: value, high: value });
+  return { name, mibPerSecond: exactly(100), cpuPerGib: undefined, toDirect: exactly(toDirect), toJump: exactly(toJump) };
+}
+
 function results(cpuToRelay: number, rateToPgBouncer: number | undefined): Results {
   const all = [measured('relay', undefined, 1, 20), measured('full', rateToPgBouncer, cpuToRelay, 30)];
   return {
@@ -24,6 +30,7 @@ function results(cpuToRelay: number, rateToPgBouncer: number | undefined): Resul
     bulk: [...all, measured('+record+mask', rateToPgBouncer, 1, 0.3)],
     judging: { cachedPerSecond: 1e6, newP50Us: 100 },
     idle: { baseKiB: 100 * 1024, perConnectionKiB: [18, 20, 30] },
+    ssh: [overSsh('OpenSSH direct', 1, 1.5), overSsh('+record', 0.8, 0.99)],
   };
 }
 
@@ -48,4 +55,12 @@ test('memory that a batch of connections seems to have given back meets no goal'
     points({ ...made, idle: { baseKiB: 1024, perConnectionKiB } }).find(({ name }) => name.startsWith('RSS per idle'));
   expect(idle([18, 20, 30])).toMatchObject({ value: '20.00 (18.00–30.00)', met: true });
   expect(idle([-13, 20, 30])?.met).toBe(false);
+});
+
+test('what was recorded of SSH is held against OpenSSH direct, and through a jump host', () => {
+  const shown = points(results(1, 1)).filter(({ name }) => name.includes('OpenSSH') || name.includes('ssh -J'));
+  expect(shown.map(({ must, met, decides }) => ({ must, met, decides }))).toEqual([
+    { must: '≥ 0.75', met: true, decides: false },
+    { must: '≥ 1', met: false, decides: false },
+  ]);
 });
