@@ -69,6 +69,22 @@ describe('policy explain of a host', () => {
     expect(stderr).toContain('paths are taken as they are written');
   });
 
+  test('reads commands as sessions do', async () => {
+    const { stdout } = await explain('web1', [
+      { id: 1, command: 'cat /srv/../etc/hosts notes' },
+      { id: 2, command: 'python3 -c 1' },
+    ]);
+    const [read, opaque] = stdout.trim().split('\n');
+    expect(JSON.parse(read ?? '')).toMatchObject({
+      facts: { opaque: false },
+      effects: expect.arrayContaining([
+        { action: 'readFile', type: 'File', resource: 'web1:/etc/hosts' },
+        { action: 'readFile', type: 'File', resource: 'web1:/home/deploy/notes' },
+      ]),
+    });
+    expect(JSON.parse(opaque ?? '')).toMatchObject({ facts: { opaque: true } });
+  });
+
   test('judges the account that the line names', async () => {
     const { stdout } = await explain('web1', [{ id: 1, command: 'uptime', account: 'root' }]);
     expect(JSON.parse(stdout)).toMatchObject({ decision: 'block', policies: ['no-root'] });
