@@ -85,9 +85,11 @@ function tellWhy(session: Session, refusal: HostRefusal, told: () => void): void
     channel.resume();
     channel.stderr.write(refusalLines(refusal, newline), () => {
       channel.exit(REFUSED_STATUS);
-      channel.end(told);
+      channel.end();
     });
   };
+  // A client that reads that the connection ends in the same breath would say only that.
+  session.on('close', told);
   session.on('env', (_accept, reject: (() => void) | undefined) => reject?.());
   session.on('pty', (accept: (() => void) | undefined) => {
     newline = '\r\n';

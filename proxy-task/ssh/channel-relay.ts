@@ -57,18 +57,12 @@ export class ChannelRelay {
   #idle: { cancel(): void } | undefined;
   #lastUs = 0;
   #ended = false;
-  /** Resolves when the client has been told everything. */
-  readonly delivered: Promise<void>;
-  #isDelivered: () => void = () => undefined;
   #inputBytes = 0;
   #outputBytes = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
     const { session, client } = options;
-    this.delivered = new Promise((resolve) => {
-      this.#isDelivered = resolve;
-    });
     const set = session.detectors();
     this.#redactors = { input: new StreamRedactor(set), stdout: new StreamRedactor(set), stderr: new StreamRedactor(set) };
     this.#toClient = new RelayFlow(session.turn, new RelayWriter(client, session.clientWire), () => this.#balance());
@@ -161,7 +155,6 @@ export class ChannelRelay {
       sendExitStatus(session.client, client, REFUSED_STATUS);
     }
     client.close();
-    this.#isDelivered();
   }
 
   /** Bytes of a protocol for the client. */
@@ -331,7 +324,6 @@ export class ChannelRelay {
       else if (exit !== undefined) sendExitSignal(session.client, client, exit.signal, exit.coreDumped, exit.message);
       client.close();
       onDelivered();
-      this.#isDelivered();
     });
   }
 

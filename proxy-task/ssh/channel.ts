@@ -27,6 +27,8 @@ export class SessionChannel {
   readonly #environment: ChannelEnvironment;
   readonly #judging: ChannelJudging;
   #terminal: PseudoTtyOptions | undefined;
+  /** Resolves when the client has closed the channel. */
+  readonly #answered: Promise<void>;
   #relay: ChannelRelay | undefined;
   #upstream: Awaited<ReturnType<typeof openExec>> | undefined;
   #started = false;
@@ -45,6 +47,10 @@ export class SessionChannel {
     this.#onClosed = onClosed;
     this.#environment = new ChannelEnvironment(session.target.environment);
     this.#judging = new ChannelJudging(session, this.#environment, (reason, pointer) => this.#tellWaiting(reason, pointer));
+    let hasAnswered: () => void = () => undefined;
+    this.#answered = new Promise((resolve) => {
+      hasAnswered = resolve;
+    });
     // Replies are only there where the client asked for one.
     ssh.on('env', (accept: Reply, reject: Reply, info: unknown) => answer(this.#setVariable(info), accept, reject));
     ssh.on('pty', (accept, reject, info) => answer(this.#setTerminal(terminalOf(info)), accept, reject));
@@ -64,6 +70,7 @@ export class SessionChannel {
     ssh.on('close', () => {
       if (!this.#started) closeUnstarted(session.client, ssh);
       this.#clientClosed();
+      hasAnswered();
     });
     // Requests of a client that has nothing more to send still count; the transport would drop them.
     ssh.on('end', () => Object.assign(ssh, { _ending: false }));
@@ -85,12 +92,15 @@ export class SessionChannel {
     this.#close('the recorder cannot write');
   }
 
-  /** The session ends: the client is told why, and what runs is cut off. Resolves when it has been told. */
+  /**
+   * The session ends: the client is told why, and what runs is cut off. Resolves when the client has answered: one that reads in the
+   * same breath that the connection ends would tell only that.
+   */
   end(refusal: HostRefusal | undefined, reason: string): Promise<void> {
     if (refusal === undefined) this.#relay?.clientGone(reason);
     else this.#relay?.refuse(refusal);
     this.#close(reason);
-    return this.#relay?.delivered ?? Promise.resolve();
+    return this.#relay === undefined ? Promise.resolve() : this.#answered;
   }
 
   #refuseRequest(name: string, reject: Reply): void {

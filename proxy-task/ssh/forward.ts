@@ -107,7 +107,7 @@ export class ForwardChannel {
   end(_refusal: unknown, reason: string): Promise<void> {
     this.#relay?.clientGone(reason);
     this.#close(reason);
-    return this.#relay?.delivered ?? Promise.resolve();
+    return Promise.resolve();
   }
 
   /** Nothing can be recorded any more. */
