@@ -13,10 +13,11 @@ const MAX_DEPTH = 8;
 const MAX_TOKENS = 4096;
 
 /** First words that begin something that is not read. `time` is one for bash only, where it means what the program does. */
-const RESERVED = new Set('if then else elif fi do done case esac while until for select in function coproc [[ ]] }'.split(' '));
+const RESERVED = new Set('if then else elif fi do done case esac while until for select in function coproc [[ ]] } !'.split(' '));
 const OPERATORS: readonly RedirectOperator[] = ['&>>', '&>', '<<', '>>', '>|', '<>', '<&', '>&', '<', '>'];
-const DESCRIPTOR = /[0-9]{1,2}(?=[<>])/uy;
-const LONG_DESCRIPTOR = /[0-9]{3,}[<>]/uy;
+const DESCRIPTOR = /[0-9]+(?=[<>])/uy;
+/** Digits of a descriptor that is not used. */
+const MAX_DESCRIPTOR = 3;
 const ASSIGNMENT = /^([A-Za-z_]\w*)=/u;
 
 /** Reads a whole text. Throws `CommandNotRead`. */
@@ -110,33 +111,39 @@ class Reader {
       const assignment = words.length === 0 ? assignmentOf(word, this.#text) : undefined;
       if (assignment !== undefined) assignments.push(assignment);
       else words.push(word);
-      if (words.length === 1 && isReserved(words[0])) throw new CommandNotRead('a compound command, which is not read', word.start);
+      if (isReserved(words.at(-1)) && words.slice(0, -1).every(isOfTime))
+        throw new CommandNotRead('a compound command, which is not read', word.start);
     }
     if (words.length + assignments.length + redirects.length === 0) throw this.#missing('a command');
+    if (words.length > 0 && words.every(isOfTime)) throw this.#missing('what is timed');
     if (words.length + assignments.length > 0) this.commands.push(start);
     return { kind: 'simple', assignments, words, redirects };
   }
 
   #readRedirect(): Redirect | undefined {
     this.#skipBlank();
-    LONG_DESCRIPTOR.lastIndex = this.#at;
-    if (LONG_DESCRIPTOR.test(this.#text)) throw new CommandNotRead('an unusual descriptor', this.#at);
-    DESCRIPTOR.lastIndex = this.#at;
-    const descriptor = DESCRIPTOR.exec(this.#text)?.[0] ?? '';
+    const descriptor = this.#isAtDescriptor() ? (/^[0-9]+/u.exec(this.#text.slice(this.#at, this.#at + MAX_DESCRIPTOR))?.[0] ?? '') : '';
+    if (descriptor.length === MAX_DESCRIPTOR) throw new CommandNotRead('an unusual descriptor', this.#at);
     const operator = OPERATORS.find((each) => this.#text.startsWith(each, this.#at + descriptor.length));
     if (operator === undefined || (descriptor !== '' && operator.startsWith('&'))) return undefined;
     if (descriptor !== '') this.#token(descriptor.length);
     this.#token(operator.length);
     if (operator === '<<') return this.#beginDocument(descriptor);
     const next = this.#peek();
-    if (next === undefined || endsWord(next)) throw this.#missing('what a redirection names');
+    // Digits before another redirection are its descriptor.
+    if (next === undefined || endsWord(next) || this.#isAtDescriptor()) throw this.#missing('what a redirection names');
     return { descriptor: descriptor === '' ? undefined : Number(descriptor), operator, target: this.#readWord() };
+  }
+
+  #isAtDescriptor(): boolean {
+    DESCRIPTOR.lastIndex = this.#at;
+    return DESCRIPTOR.test(this.#text);
   }
 
   #beginDocument(descriptor: string): Redirect {
     const next = this.#peek();
     // `<<-` strips tabs; `<<<` is bash's own.
-    if (next === undefined || next === '-' || endsWord(next)) throw this.#unexpected();
+    if (next === undefined || next === '-' || endsWord(next) || this.#isAtDescriptor()) throw this.#unexpected();
     if (this.#document !== undefined || this.#depth > 0) throw new CommandNotRead('a here-document within something else', this.#at);
     const target = this.#readWord();
     const [part, ...more] = target.parts;
@@ -268,8 +275,18 @@ class Reader {
 }
 
 function isReserved(word: Word | undefined): boolean {
+  return RESERVED.has(bareText(word) ?? '');
+}
+
+/** After `time` and its options, bash reads a command as if it began there. */
+function isOfTime(word: Word): boolean {
+  return ['time', '-p', '--'].includes(bareText(word) ?? '');
+}
+
+/** The text of a word without quotes or expansions. */
+function bareText(word: Word | undefined): string | undefined {
   const [part, ...more] = word?.parts ?? [];
-  return word?.quoted === false && more.length === 0 && part?.kind === 'text' && RESERVED.has(part.value);
+  return word?.quoted === false && more.length === 0 && part?.kind === 'text' ? part.value : undefined;
 }
 
 /** `name=value` is one where the name and the sign are not quoted. */

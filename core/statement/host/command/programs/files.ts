@@ -90,9 +90,8 @@ function readMktemp(call: Call): void {
   const given = options.find(({ option }) => option.name === 'p' || option.name === 'tmpdir')?.value;
   const [template] = operands;
   if (template !== undefined && template.kind !== 'constant') throw new CommandNotRead('its template is not known');
-  const inTemporary = options.some(({ option }) => ['t', 'p', 'tmpdir'].includes(option.name)) || template === undefined;
-  const folder = template?.text.includes('/') === true ? template.text.slice(0, template.text.lastIndexOf('/') + 1) : undefined;
-  if (inTemporary && folder !== undefined) throw new CommandNotRead('its template names a folder');
-  call.reading.file('writeFile', constant(folder ?? (inTemporary ? '/tmp' : '.')), call.place);
-  if (given !== undefined) call.reading.file('writeFile', given, call.place);
+  const named = template?.text.includes('/') === true ? template.text.slice(0, template.text.lastIndexOf('/') + 1) : undefined;
+  const temporary = template === undefined || options.some(({ option }) => ['t', 'p', 'tmpdir'].includes(option.name));
+  if (temporary && named !== undefined) throw new CommandNotRead('its template names a folder');
+  call.reading.file('writeFile', given ?? constant(named ?? (temporary ? '/tmp' : '.')), call.place);
 }
