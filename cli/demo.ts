@@ -6,13 +6,14 @@ import { tour } from './demo-tour.ts';
 import { logTo } from './serve.ts';
 import { EXIT, readArguments, UsageError, type Verb, type VerbIo } from './verb.ts';
 
-const USAGE = `Usage: sallyport demo [--data DIR] [--port N] [--api-port N] [--issuer-port N] [--target-port N] [--json]
+const USAGE = `Usage: sallyport demo [--data DIR] [--port N] [--ssh-port N] [--api-port N] [--issuer-port N] [--target-port N] [--json]
 
-Starts a real PostgreSQL with a bank in it, an issuer of tokens, and the gateway between agents and the bank; then prints
-a tour: commands to paste into another terminal. Everything listens on 127.0.0.1 only and ends with SIGINT or SIGTERM.
+Starts a real PostgreSQL with a bank in it, a host (a real sshd where one is installed), an issuer of tokens, and the gateway
+between agents and both; then prints a tour: commands to paste into another terminal. Everything listens on 127.0.0.1 only and ends with SIGINT or SIGTERM.
 
   --data DIR        where state, evidence and the database are kept (SALLYPORT_DATA, else .sallyport)
-  --port N          the gateway (default 6432; 0 picks a free port)
+  --port N          the gateway for PostgreSQL (default 6432; 0 picks a free port)
+  --ssh-port N      the gateway for SSH (default 2222)
   --api-port N      API and console (default 8080)
   --issuer-port N   issuer of tokens, where approvers sign in (default 8081)
   --target-port N   the database itself (default 0)
@@ -27,6 +28,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
     options: {
       data: { type: 'string' },
       port: { type: 'string', default: '6432' },
+      'ssh-port': { type: 'string', default: '2222' },
       'api-port': { type: 'string', default: '8080' },
       'issuer-port': { type: 'string', default: '8081' },
       'target-port': { type: 'string', default: '0' },
@@ -41,6 +43,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
     dataDir,
     ports: {
       postgres: port('--port', values.port),
+      ssh: port('--ssh-port', values['ssh-port']),
       api: port('--api-port', values['api-port']),
       issuer: port('--issuer-port', values['issuer-port']),
       target: port('--target-port', values['target-port']),
@@ -51,14 +54,33 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
       if (!json) io.stderr.write(`${step} …\n`);
     },
   });
-  const { postgres, api } = demo.machine;
+  const { postgres, ssh, api } = demo.machine;
   const seconds = (performance.now() - startedAt) / 1_000;
   if (json) {
     const target = { host: demo.target.host, port: demo.target.port, database: demo.target.database, log: demo.target.logFile };
-    io.stdout.write(jsonLine({ event: 'ready', postgres, api, issuer: demo.issuer, target, dataDir, pid: process.pid }));
+    io.stdout.write(
+      jsonLine({
+        event: 'ready',
+        postgres,
+        ssh,
+        api,
+        issuer: demo.issuer,
+        target,
+        host: { kind: demo.host.kind, port: demo.host.port },
+        dataDir,
+        pid: process.pid,
+      }),
+    );
   } else {
     io.stdout.write(
-      tour({ postgres, api, dataDir: values.data === undefined && (io.env['SALLYPORT_DATA'] ?? '') === '' ? undefined : dataDir, seconds }),
+      tour({
+        postgres,
+        ssh,
+        host: demo.host.kind,
+        api,
+        dataDir: values.data === undefined && (io.env['SALLYPORT_DATA'] ?? '') === '' ? undefined : dataDir,
+        seconds,
+      }),
     );
   }
   await stop;

@@ -81,7 +81,8 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
     };
     return runCases(config, bundle, explainers, values.json, io);
   }
-  const target = findTarget(config, values.target);
+  const isOfDatabase = action === 'catalog' || values.live || values.catalog !== undefined;
+  const target = findTarget(config, values.target, isOfDatabase);
   if (action === 'catalog') {
     if (target.kind === 'ssh') throw new UsageError(`${target.name} is a host, which has no catalog`);
     io.stdout.write(jsonLine(await readLiveCatalog(target, argument.env)));
@@ -107,8 +108,9 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   return explainLines('sql', (sql) => explain(principal, sql, values['in-transaction']), values.json, io);
 }
 
-function findTarget(config: Config, name: string | undefined): Target {
-  const [only, ...others] = config.targets;
+/** Without a name, the only one that can be meant. */
+function findTarget(config: Config, name: string | undefined, isDatabase: boolean): Target {
+  const [only, ...others] = config.targets.filter(({ kind }) => !isDatabase || kind === 'postgres');
   if (name === undefined && only !== undefined && others.length === 0) return only;
   const names = config.targets.map((target) => target.name).join(', ');
   if (name === undefined) throw new UsageError(`--target is missing: one of ${names}`);

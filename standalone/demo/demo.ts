@@ -1,15 +1,22 @@
-/** The demo: a real PostgreSQL with a bank in it, a real issuer, and the gateway between an agent and the bank. */
+/** The demo: a real PostgreSQL with a bank in it, a host, a real issuer, and the gateway between an agent and both. */
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { writeConfigEnvironment } from '../config-environment.ts';
 import { type Machine, startMachine } from '../machine.ts';
+import { type DemoHost, startDemoHost } from './host.ts';
 import { startDemoIssuer } from './issuer.ts';
 import { startDemoPostgres, type DemoPostgres } from './postgres.ts';
 
 export type DemoOptions = {
   readonly dataDir: string;
   /** 0 picks a free one. */
-  readonly ports: { readonly postgres: number; readonly api: number; readonly issuer: number; readonly target: number };
+  readonly ports: {
+    readonly postgres: number;
+    readonly ssh: number;
+    readonly api: number;
+    readonly issuer: number;
+    readonly target: number;
+  };
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: (line: string) => void;
   /** Told of each step as it begins. */
@@ -21,6 +28,7 @@ export type DemoOptions = {
 export type Demo = {
   readonly machine: Machine;
   readonly target: DemoPostgres;
+  readonly host: DemoHost;
   readonly issuer: string;
   /** An access token for an agent, as its own identity provider would give it. */
   mintToken(token: {
@@ -47,6 +55,9 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     progress('starting PostgreSQL with the demo bank');
     const target = await startDemoPostgres({ dataDir, port: ports.target });
     undo.push(() => target.stop());
+    progress('starting the host of its web application');
+    const host = await startDemoHost({ dataDir });
+    undo.push(() => host.stop());
     progress('starting the issuer of tokens');
     const issuer = await startDemoIssuer({ dataDir, port: ports.issuer });
     undo.push(() => issuer.stop());
@@ -55,14 +66,19 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     const variables = {
       SALLYPORT_ISSUER: issuer.url,
       SALLYPORT_POSTGRES_PORT: String(ports.postgres),
+      SALLYPORT_SSH_PORT: String(ports.ssh),
       SALLYPORT_API_PORT: String(ports.api),
       BANK_PORT: String(target.port),
       BANK_PASSWORD_FILE: target.rolePasswordFile,
+      WEB1_PORT: String(host.port),
+      WEB1_ACCOUNT: host.account,
+      WEB1_HOST_KEY: host.hostKey,
+      WEB1_KEY_FILE: host.keyFile,
     };
     const machine = await startMachine({ configDir: directory, dataDir, log, env: { ...env, ...variables } });
     writeConfigEnvironment(dataDir, { directory, variables });
     undo.push(() => machine.stop());
-    return { machine, target, issuer: issuer.url, mintToken: (token) => issuer.mintToken(token), stop };
+    return { machine, target, host, issuer: issuer.url, mintToken: (token) => issuer.mintToken(token), stop };
   } catch (error) {
     await stop();
     throw error;

@@ -29,7 +29,7 @@ function edit(file: string, from: string, to: string): void {
 test('the bank’s configuration is fine, without any variable set', async () => {
   expect(await run(['check', '--config', directory])).toMatchObject({
     status: 0,
-    stdout: expect.stringMatching(/^b-[0-9a-f]{16} is fine: 1 target, 1 issuer, /),
+    stdout: expect.stringMatching(/^b-[0-9a-f]{16} is fine: 2 targets, 1 issuer, /),
   });
 });
 
@@ -81,7 +81,7 @@ test('a policy below another directory is a finding, and hidden files are none',
   cpSync(join(BANK, 'policies'), join(directory, 'policies/more'), { recursive: true });
   cpSync(join(directory, 'policies/bank.cedar'), join(directory, 'policies/.bank.cedar.swp'));
   const { stderr } = await run(['check', '--config', directory]);
-  expect(stderr.trim().split('\n')).toHaveLength(3);
+  expect(stderr.trim().split('\n')).toHaveLength(4);
   expect(stderr).toContain('policies/more/bank.cedar:1:1: the file has no place');
 });
 

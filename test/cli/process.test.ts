@@ -52,7 +52,7 @@ describe('a reader that has seen enough', () => {
     const data = join(root, 'serving');
     const child = spawn(process.execPath, [COMMAND, 'serve', '--json', '--config', BANK, '--data', data], {
       stdio: ['ignore', 'pipe', 'ignore'],
-      env: { ...process.env, SALLYPORT_POSTGRES_PORT: '0', SALLYPORT_API_PORT: '0', BANK_PASSWORD: 'x' },
+      env: { ...process.env, SALLYPORT_POSTGRES_PORT: '0', SALLYPORT_API_PORT: '0', SALLYPORT_SSH_PORT: '0', BANK_PASSWORD: 'x' },
     });
     const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
     try {

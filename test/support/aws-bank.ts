@@ -1,4 +1,7 @@
-/** The demo bank's configuration as a platform team would publish it on AWS: a database on RDS, and an issuer of the test's choice. */
+/**
+ * The demo bank's configuration as a platform team would publish it on AWS: a database on RDS, a host that trusts the gateway's
+ * authority, and an issuer of the test's choice.
+ */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -13,6 +16,8 @@ export function awsBankFiles(issuer: string, keys?: readonly Readonly<Record<str
     text
       .replace(/issuer: \$\{SALLYPORT_ISSUER[^}]*\}/, `issuer: ${issuer}${keys === undefined ? '' : `\n    keys: ${JSON.stringify(keys)}`}`)
       .replace('host: 127.0.0.1\n    port: ${BANK_PORT:-5433}', 'host: bank.abc123.eu-central-1.rds.amazonaws.com')
+      .replace(/credential: file:\$\{WEB1_KEY_FILE.*/, 'credential: sshCa')
+      .replace('host: 127.0.0.1\n    port: ${WEB1_PORT:-22}', 'host: web1.example')
       .replace(/credential: file:.*\n.*tls: .*\n/, `credential: rdsIam\n    assume: { role: '${BANK_ROLE}', externalId: x-17 }\n`);
   return { ...files, 'sallyport.yaml': withIssuer(files['sallyport.yaml'] ?? '') };
 }
