@@ -83,7 +83,8 @@ export class Reading {
   file(action: FileAction, value: Value, place: Place, use: PathUse = {}): void {
     if (value.kind === 'unknown') return this.opaque('a path in it is not known');
     if (value.kind === 'glob') {
-      // The names that match are not known: the folder stands for what it holds.
+      // The names that match are not known: the folder stands for what it holds. What matches may be links, and lead elsewhere.
+      if (use.link !== true || value.text.slice(value.folder.length).includes('/')) this.opaque('a pattern in it may match links');
       this.unbounded = true;
       const folder = value.folder === '' ? '.' : value.folder;
       return this.#at(action, folder, place, { below: true, link: false });

@@ -142,7 +142,7 @@ function runProgram(values: readonly Value[], place: Place, run: Run): void {
   }
   const { name, shape } = found;
   // What would only be printed then prints the names that match.
-  if (shape.inert === true) for (const value of rest) if (value.kind === 'glob') reading.file('listFiles', value, place);
+  if (shape.inert === true) for (const value of rest) if (value.kind === 'glob') reading.file('listFiles', value, place, { link: true });
   let named = called;
   const call = {
     name,

@@ -7,8 +7,8 @@ import { constant, type Value } from '../value.ts';
 
 /** Left out: what runs other programs (`--to-command`, `-I`, `--checkpoint-action`) and what leaves the folder (`-P`). */
 const TAR = [
-  '-c,--create -t,--list -x,--extract,--get -f,--file= -C,--directory= -zjJvakpmhOS --gzip --bzip2 --xz --zstd --auto-compress --verbose --exclude=',
-  '--strip-components= --no-same-owner --no-same-permissions --same-permissions --preserve-permissions --keep-old-files --dereference --wildcards',
+  '-c,--create -t,--list -x,--extract,--get -f,--file= -C,--directory= -zjJvakpmOS --gzip --bzip2 --xz --zstd --auto-compress --verbose --exclude=',
+  '--strip-components= --no-same-owner --no-same-permissions --same-permissions --preserve-permissions --keep-old-files --wildcards',
   '--numeric-owner --owner= --group= --mtime= --sort= --to-stdout --exclude-vcs --one-file-system --touch',
 ].join(' ');
 

@@ -12,7 +12,7 @@ const BOTH = '-finuvT -t,--target-directory= --force --interactive --no-clobber 
 export const COPYING: readonly ShapeText[] = [
   {
     names: 'cp',
-    options: `${BOTH} -pxLH -a,--archive!below -r,-R,--recursive!below --preserve? --one-file-system --dereference --reflink? --sparse=`,
+    options: `${BOTH} -pxH --remove-destination -a,--archive!below -r,-R,--recursive!below --preserve? --one-file-system --reflink? --sparse=`,
     operands: 'text*',
     read: readCp,
   },
@@ -37,6 +37,9 @@ function readCp(call: Call): void {
   const { reading, place } = call;
   const given = call.arguments();
   const below = given.options.some(({ option }) => option.below);
+  // What is written is written through links that stand below the new place, unless they are removed first.
+  const replaces = given.options.some(({ option }) => option.name === 'remove-destination');
+  if (below && !replaces) throw new CommandNotRead('it writes through links that it finds: add --remove-destination');
   const move = moveOf(given);
   for (const source of move.sources) reading.file('readFile', source, place, { below });
   writes(call, move, ['writeFile'], below);

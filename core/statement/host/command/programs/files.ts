@@ -1,4 +1,4 @@
-/** Programs that look at files or change them one by one. */
+/** Programs that look at files or change them one by one. Left out everywhere: what follows the links below a folder. */
 import { CommandNotRead } from '../not-read.ts';
 import type { Call } from '../call.ts';
 import type { ShapeText } from '../shape.ts';
@@ -8,22 +8,23 @@ export const FILES: readonly ShapeText[] = [
   {
     names: 'ls dir vdir',
     options: [
-      '-aAbBcCdDfFgGhHiklLmnNopqQrsStuUvxXZ1 -I,--ignore= -T= -w,--width= -R,--recursive!below --all --almost-all --author --escape --directory',
-      '--classify? --color? --file-type --format= --full-time --group-directories-first --no-group --human-readable --si --dereference --inode',
+      '-aAbBcCdDfFgGhHiklmnNopqQrsStuUvxXZ1 -I,--ignore= -T= -w,--width= -R,--recursive!below --all --almost-all --author --escape --directory',
+      '--classify? --color? --file-type --format= --full-time --group-directories-first --no-group --human-readable --si --inode',
       '--numeric-uid-gid --literal --reverse --size --sort= --time= --time-style= --hide= --indicator-style= --block-size= --quote-name --zero',
     ].join(' '),
     operands: 'list*',
     alone: { role: 'list' },
     anyName: true,
   },
-  { names: 'stat', options: '-Lft -c,--format= --printf= --dereference --file-system --terse', operands: 'list*', anyName: true },
+  { names: 'stat', options: '-ft -c,--format= --printf= --file-system --terse', operands: 'list*', anyName: true, link: true },
   {
     names: 'du',
     options:
-      '-0abcDhHklLmPsSx -d,--max-depth= -B,--block-size= -t,--threshold= --exclude= --all --apparent-size --human-readable --summarize --total --one-file-system --time? --bytes --si',
+      '-0abchklmPsSx -d,--max-depth= -B,--block-size= -t,--threshold= --exclude= --all --apparent-size --human-readable --summarize --total --one-file-system --time? --bytes --si',
     operands: 'list*',
     alone: { role: 'list' },
     below: true,
+    link: true,
   },
   {
     names: 'df',
@@ -33,7 +34,7 @@ export const FILES: readonly ShapeText[] = [
   },
   {
     names: 'tree',
-    options: '-adfilqQpsughDFrtUvxnCASN -L= -I= -P= --dirsfirst --noreport --du --si --prune --sort=',
+    options: '-adfiqQpsughDFrtUvxnCASN -L= -I= -P= --dirsfirst --noreport --du --si --prune --sort=',
     operands: 'list*',
     alone: { role: 'list' },
     below: true,
@@ -64,7 +65,7 @@ export const FILES: readonly ShapeText[] = [
   },
   {
     names: 'chown chgrp',
-    options: '-cfv -R,--recursive!below --reference=list --from= --changes --silent --quiet --verbose --preserve-root --dereference',
+    options: '-cfv -R,--recursive!below --reference=list --from= --changes --silent --quiet --verbose --preserve-root',
     operands: 'text attributes*',
     textUnless: 'reference',
   },

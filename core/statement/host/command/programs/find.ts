@@ -6,7 +6,7 @@ import { constant, type Value } from '../value.ts';
 
 const ALONE = new Set(
   [
-    '-depth -d -daystart -follow -mount -xdev -noleaf -ignore_readdir_race -noignore_readdir_race -warn -nowarn -empty',
+    '-depth -d -daystart -mount -xdev -noleaf -ignore_readdir_race -noignore_readdir_race -warn -nowarn -empty',
     '-executable -readable -writable -nogroup -nouser -true -false -print -print0 -ls -prune -quit -delete -a -and -o -or',
     '-not ! ( ) ,',
   ].flatMap((line) => line.split(' ')),
@@ -19,7 +19,8 @@ const WITH_TEXT = new Set(
   ].flatMap((line) => line.split(' ')),
 );
 const WITH_FILE = new Set(['-newer', '-anewer', '-cnewer', '-samefile']);
-const BEFORE_PATHS = new Set(['-H', '-L', '-P', '-O1', '-O2', '-O3']);
+/** Left out: what follows links. */
+const BEFORE_PATHS = new Set(['-P', '-O1', '-O2', '-O3']);
 
 export const FINDING: readonly ShapeText[] = [{ names: 'find', read: readFind }];
 
@@ -40,11 +41,11 @@ function readFind({ values, reading, place }: Call): void {
     paths.push(value);
   }
   if (paths.length === 0) paths.push(constant('.'));
-  for (const path of paths) reading.file('listFiles', path, place, { below: true });
+  for (const path of paths) reading.file('listFiles', path, place, { below: true, link: path.kind === 'glob' });
   for (; at < values.length; at += 1) {
     const test = text(at);
     if (test === undefined) throw new CommandNotRead('what it looks for is not known: quote the pattern');
-    if (test === '-delete') for (const path of paths) reading.file('removeFile', path, place, { below: true });
+    if (test === '-delete') for (const path of paths) reading.file('removeFile', path, place, { below: true, link: path.kind === 'glob' });
     if (ALONE.has(test)) continue;
     at += 1;
     const value = values[at];

@@ -3,9 +3,10 @@ import { CommandNotRead } from '../not-read.ts';
 import type { Call } from '../call.ts';
 import type { ShapeText } from '../shape.ts';
 
+/** Left out: what follows the links below a folder, which may lead anywhere. */
 const GREP_OPTIONS = [
   '-EFGPivwxcLlqshHnoaIUzZbTy -e,--regexp= -f,--file=read -m,--max-count= -A,--after-context= -B,--before-context= -C,--context= -#',
-  '-r,--recursive!below -R,--dereference-recursive!below --include= --exclude= --exclude-dir= --exclude-from=read --color? --colour?',
+  '-r,--recursive!below --include= --exclude= --exclude-dir= --exclude-from=read --color? --colour?',
   '--extended-regexp --fixed-strings --perl-regexp --basic-regexp --ignore-case --no-ignore-case --invert-match --word-regexp --line-regexp',
   '--count --files-with-matches --files-without-match --quiet --silent --no-messages --line-number --with-filename --no-filename',
   '--only-matching --text --null --null-data --binary-files= --line-buffered --label= --byte-offset',
@@ -61,7 +62,7 @@ export const TEXTS: readonly ShapeText[] = [
   {
     names: 'diff',
     options:
-      '-abBcdeEiHnNpqstuwyTZ -U= --unified? -C= -I= -W= -x= -L= -r,--recursive!below --brief --side-by-side --ignore-all-space --ignore-space-change --ignore-blank-lines --ignore-case --new-file --exclude= --color? --report-identical-files --minimal --strip-trailing-cr --suppress-common-lines --label= --context? --no-dereference',
+      '-abBcdeEiHnNpqstuwyTZ -U= --unified? -C= -I= -W= -x= -L= --brief --side-by-side --ignore-all-space --ignore-space-change --ignore-blank-lines --ignore-case --new-file --exclude= --color? --report-identical-files --minimal --strip-trailing-cr --suppress-common-lines --label= --context? --no-dereference',
     operands: 'read read',
   },
   { names: 'cmp', options: '-bls -i= -n= --silent --quiet --verbose --print-bytes', operands: 'read read text text' },
@@ -91,7 +92,7 @@ export const TEXTS: readonly ShapeText[] = [
 
 function rgOptions(): string {
   return [
-    '-FivwxclqsHnoaSLNUPu0 -e,--regexp= -f,--file=read -m,--max-count= -A,--after-context= -B,--before-context= -C,--context= -g,--glob=',
+    '-FivwxclqsHnoaSNUPu0 -e,--regexp= -f,--file=read -m,--max-count= -A,--after-context= -B,--before-context= -C,--context= -g,--glob=',
     '-t,--type= -T,--type-not= -d,--max-depth= -r,--replace= -j,--threads= -M,--max-columns= -I --iglob= --files --type-list --hidden --no-ignore',
     '--no-ignore-vcs --color= --colors= --heading --no-heading --line-number --no-line-number --column --fixed-strings --ignore-case --smart-case',
     '--case-sensitive --word-regexp --line-regexp --invert-match --count --count-matches --files-with-matches --files-without-match --quiet',
