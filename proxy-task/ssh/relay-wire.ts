@@ -2,6 +2,9 @@
 import type { Client, Connection } from 'ssh2';
 import { exchangesKeys, socketOf } from './channel-internals.ts';
 
+/** Several packets of SSH at once cost one call to the kernel; more would only wait in memory. */
+const MAX_UNSENT_BYTES = 256 * 1024;
+
 export class RelayWire {
   readonly #connection: Client | Connection;
   readonly #waiting = new Set<() => void>();
@@ -17,7 +20,8 @@ export class RelayWire {
   /** A window of the peer's may be gigabytes wide; what the kernel does not take is ours to keep. */
   get isBusy(): boolean {
     const socket = socketOf(this.#connection);
-    return socket === undefined || socket.writableNeedDrain || exchangesKeys(this.#connection);
+    if (socket === undefined || exchangesKeys(this.#connection)) return true;
+    return socket.writableNeedDrain && socket.writableLength >= MAX_UNSENT_BYTES;
   }
 
   /** Calls back once, when there is room again. */
