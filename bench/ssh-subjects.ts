@@ -42,7 +42,7 @@ const POLICIES = `
 `;
 
 /** Starts them all before one sshd. */
-export async function startSshSubjects(root: string): Promise<SshSubjects> {
+export async function startSshSubjects(root: string, nodeFlags: readonly string[] = []): Promise<SshSubjects> {
   const host = await SshHost.start();
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-ssh-'));
   const [config, data] = [join(folder, 'config'), join(folder, 'data')];
@@ -54,11 +54,15 @@ export async function startSshSubjects(root: string): Promise<SshSubjects> {
   writeFileSync(join(config, 'sallyport.yaml'), settings(host, { postgres: await freePort(), ssh: port, api: await freePort() }, key));
   writeFileSync(join(config, 'masking.yaml'), `columns: []\npatterns:\n  - { target: full, detectors: ${DETECTORS} }\n`);
   writeFileSync(join(config, 'policies', 'bench.cedar'), POLICIES);
-  const gateway = await startChild(process.execPath, [join(root, 'cli', 'sallyport.mjs'), 'serve', '--config', config, '--data', data], {
-    port,
-    cwd: root,
-    env: { BENCH_KEY: host.clientKey },
-  });
+  const gateway = await startChild(
+    process.execPath,
+    [...nodeFlags, join(root, 'cli', 'sallyport.mjs'), 'serve', '--config', config, '--data', data],
+    {
+      port,
+      cwd: root,
+      env: { BENCH_KEY: host.clientKey },
+    },
+  );
   const common = [
     '-F',
     'none',
