@@ -27,7 +27,14 @@ export interface CommandParser {
 /** Takes some ten milliseconds, and memory of its own. */
 export async function loadCommandParser(): Promise<CommandParser> {
   const grammar = await loadShellGrammar(await readGrammarFile());
-  return { parse: (text) => parseCommand(grammar, text) };
+  // One command is asked about several times in a row: its protocol, its paths, its effects.
+  let last: { readonly text: string; readonly parsed: ParsedCommand } | undefined;
+  return {
+    parse(text) {
+      if (last?.text !== text) last = { text, parsed: parseCommand(grammar, text) };
+      return last.parsed;
+    },
+  };
 }
 
 function parseCommand(grammar: ShellGrammar, text: string): ParsedCommand {

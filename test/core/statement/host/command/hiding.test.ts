@@ -315,7 +315,7 @@ const ATTEMPTS: readonly (readonly [command: string, expected: string])[] = [
   ['dd of=~/x', 'opaque'],
   ['cp x ~/.ssh/authorized_keys', 'writeLogin ~/.ssh/authorized_keys'],
   ['cp x /home/deploy/./.ssh/../.bashrc', 'writeLogin ~/.bashrc'],
-  ['cp -r x ~', 'writeLogin ~ \u2026'],
+  ['cp -r x ~', 'opaque'],
   ['cp -t ~/.ssh authorized_keys', 'writeLogin ~/.ssh/authorized_keys'],
   ['mv x /etc/cron.d/y', 'writeLogin /etc/cron.d/y'],
   ['mv x /srv/app/.git/hooks/pre-commit', 'writeLogin /srv/app/.git/hooks/pre-commit'],
