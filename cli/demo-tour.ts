@@ -71,11 +71,12 @@ function hostTour(ssh: { readonly host: string; readonly port: number; readonly 
   npx sallyport ssh-key $AGENT/key --target web1
   echo '${knownHostsLine(ssh.host, ssh.port, ssh.hostKey)}' >$AGENT/known_hosts
   printf '${settings}' $AGENT $AGENT >$AGENT/config
-  ssh -F $AGENT/config web1 "tail -n 4 ${HOST_ROOT}/app/app.log"
+  ssh -F $AGENT/config web1 "head -n 4 ${HOST_ROOT}/app/app.log"
   ssh -F $AGENT/config web1 "rm -rf ${HOST_ROOT}/app"; echo "exit status $?"
   ssh -F $AGENT/config web1 "cat ${HOST_ROOT}/app/../../../../etc/passwd"
   ssh -F $AGENT/config -o SetEnv=SALLYPORT_REASON='"workers hang"' web1 "systemctl restart bank-web" &
   sleep 4; npx sallyport approvals approve latest --as dana@bank.example; wait
+  npx sallyport replay latest
 
 # 7. Files: what may be read may be fetched; what is blocked by ssh is blocked by sftp; a file that holds personal data ends.
   sftp -q -F $AGENT/config web1:${HOST_ROOT}/app/config.yaml $AGENT/
