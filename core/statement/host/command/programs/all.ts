@@ -26,8 +26,3 @@ export function shapeOfProgram(called: string): { readonly name: string; readonl
   const shape = SHAPES.get(name);
   return shape === undefined ? undefined : { name, shape };
 }
-
-/** The names of all programs that are understood, sorted. */
-export function understoodPrograms(): readonly string[] {
-  return [...SHAPES.keys()].sort();
-}
