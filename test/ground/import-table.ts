@@ -25,7 +25,7 @@ type Layer = {
 };
 
 // Parsers, validators and expression engines: text or values in, values out.
-const PARSERS_AND_CEDAR = /^(?:libpg-query-1[5-8]|sh-syntax|web-tree-sitter|yaml|ajv|re2js|@cedar-policy\/cedar-wasm)$/u;
+const PARSERS_AND_CEDAR = /^(?:libpg-query-1[5-8]|web-tree-sitter|yaml|ajv|re2js|@cedar-policy\/cedar-wasm)$/u;
 const AWS = /^@(?:aws-sdk|smithy|aws-crypto)\//u;
 const HASHES = [
   'createHash',
