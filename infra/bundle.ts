@@ -5,7 +5,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { buildSync, type Metafile } from 'esbuild';
 import { FUNCTIONS, type FunctionName } from './names.ts';
 
@@ -18,10 +18,21 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
   'libpg-query-18': ['package.json', 'wasm/libpg-query.js', 'wasm/libpg-query.wasm'],
   'web-tree-sitter': ['package.json', 'web-tree-sitter.js', 'web-tree-sitter.wasm'],
   'tree-sitter-bash': ['package.json', 'tree-sitter-bash.wasm'],
+  ssh2: ['package.json', 'lib'],
+  asn1: ['package.json', 'lib'],
+  'bcrypt-pbkdf': ['package.json', 'index.js'],
+  'safer-buffer': ['package.json', 'safer.js'],
+  tweetnacl: ['package.json', 'nacl-fast.js'],
 };
 
-/** Packages of which only a file is read, found by its name at run time: no import shows that they are needed. */
-const GOES_WITH: Readonly<Record<string, readonly string[]>> = { 'web-tree-sitter': ['tree-sitter-bash'] };
+/** Folders that a package's installation has made: code for the machine that bundles is none for the one that runs it. */
+const BUILT = /(?:^|[/\\])(?:build|src)(?:[/\\]|$)|\.node$/u;
+
+/** Packages that are found by their names at run time, by others that stay outside: no import shows that they are needed. */
+const GOES_WITH: Readonly<Record<string, readonly string[]>> = {
+  'web-tree-sitter': ['tree-sitter-bash'],
+  ssh2: ['asn1', 'bcrypt-pbkdf', 'safer-buffer', 'tweetnacl'],
+};
 
 /** Packages of CommonJS inside a bundle ask for these; modules have other words for them. */
 const BANNER = [
@@ -82,7 +93,8 @@ function bundle(root: string, folder: string, entries: readonly Entry[]): void {
     for (const file of BESIDE[name] ?? []) {
       const to = join(folder, 'node_modules', name, file);
       mkdirSync(dirname(to), { recursive: true });
-      cpSync(join(root, 'node_modules', name, file), to, { dereference: true });
+      const from = join(root, 'node_modules', name);
+      cpSync(join(from, file), to, { dereference: true, recursive: true, filter: (path) => !BUILT.test(relative(from, path)) });
     }
   }
 }

@@ -11,6 +11,8 @@ export type Made = {
   readonly bundleKeyArn: string;
   readonly secretsArn: string;
   readonly tlsSecretArn: string;
+  /** Absent in a stage without SSH. */
+  readonly sshHostKeySecretArn?: string;
   /** Absent in a stage without Slack. */
   readonly slackSecretArn?: string;
   readonly noticeTopicArn: string;
@@ -19,6 +21,9 @@ export type Made = {
 };
 
 const SLACK_VARIABLE = 'SALLYPORT_SLACK_SECRET_ARN';
+const SSH_VARIABLE = 'SALLYPORT_SSH_HOST_KEY_SECRET_ARN';
+/** Of what a stage may do without. */
+const OPTIONAL: ReadonlySet<string> = new Set([SLACK_VARIABLE, SSH_VARIABLE]);
 
 /** Roles may be granted before what they use is made, but where a value is a token of another stack. */
 export class Place {
@@ -38,10 +43,11 @@ export class Place {
   environment(variables: readonly string[]): Record<string, string> {
     const known = this.variables();
     if (this.made.slackSecretArn !== undefined) known[SLACK_VARIABLE] = this.made.slackSecretArn;
+    if (this.made.sshHostKeySecretArn !== undefined) known[SSH_VARIABLE] = this.made.sshHostKeySecretArn;
     return Object.fromEntries(
       variables.flatMap((name) => {
         const value = known[name];
-        if (value === undefined && name !== SLACK_VARIABLE) throw new Error(`nothing in this deployment is called ${name}`);
+        if (value === undefined && !OPTIONAL.has(name)) throw new Error(`nothing in this deployment is called ${name}`);
         return value === undefined ? [] : [[name, value]];
       }),
     );
@@ -125,6 +131,13 @@ export class Place {
   slackSecret(): readonly Statement[] {
     const arn = this.made.slackSecretArn;
     return arn === undefined ? [] : [{ actions: ['secretsmanager:GetSecretValue'], resources: [arn] }];
+  }
+
+  /** What logins by SSH need; nothing in a stage without it. */
+  sshDoor(): readonly Statement[] {
+    const arn = this.made.sshHostKeySecretArn;
+    if (arn === undefined) return [];
+    return [{ actions: ['secretsmanager:GetSecretValue'], resources: [arn] }, this.table('sshkeys', ['GetItem', 'DeleteItem'])];
   }
 
   secret(which: 'secretsArn' | 'tlsSecretArn'): Statement {

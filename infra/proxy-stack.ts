@@ -201,6 +201,7 @@ export class ProxyStack extends Stack {
         SALLYPORT_GENERATION: generation.valueAsString,
         SALLYPORT_IMAGE: digest,
         SALLYPORT_POSTGRES_PORT: String(POSTGRES.task),
+        SALLYPORT_SSH_PORT: String(SSH.task),
         SALLYPORT_HEALTH_PORT: String(HEALTH_PORT),
         SALLYPORT_PROXY_PROTOCOL: stage.proxyProtocol,
         SALLYPORT_NLB_CIDRS: props.gatewayCidrs.join(','),

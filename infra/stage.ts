@@ -45,6 +45,7 @@ export class SallyportStage extends Stage {
       secretsArn: this.state.secretsArn,
       tlsSecretArn: this.state.tlsSecretArn,
       ...(this.state.slackSecretArn === undefined ? {} : { slackSecretArn: this.state.slackSecretArn }),
+      ...(this.state.sshHostKeySecretArn === undefined ? {} : { sshHostKeySecretArn: this.state.sshHostKeySecretArn }),
     };
     const { vpc, privateSubnets: subnets, logsKey } = this.network;
     this.control = new ControlStack(this, 'Control', {

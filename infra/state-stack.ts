@@ -23,6 +23,7 @@ export class StateStack extends Stack {
   readonly secretsArn: string;
   readonly tlsSecretArn: string;
   readonly slackSecretArn: string | undefined;
+  readonly sshHostKeySecretArn: string | undefined;
 
   constructor(scope: Construct, id: string, props: StateStackProps) {
     super(scope, id, props);
@@ -55,6 +56,10 @@ export class StateStack extends Stack {
       stage.tlsSecretArn ?? this.makeSecret(names.of('tls'), 'What the gateway presents: {"certificate","privateKey"} as PEM').ref;
     this.slackSecretArn = stage.slack
       ? this.makeSecret(names.of('slack'), 'Slack app: {"botToken","signingSecret","channel"}').ref
+      : undefined;
+
+    this.sshHostKeySecretArn = stage.ssh
+      ? this.makeSecret(names.of('ssh-host-key'), 'The key by which SSH clients know the gateway, as ssh-keygen -t ed25519 writes it').ref
       : undefined;
 
     if (stage.conformancePack) {

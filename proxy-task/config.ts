@@ -20,6 +20,7 @@ export type ProxyConfig = {
     readonly decisions: string;
     readonly claims: string;
     readonly budgets: string;
+    readonly sshKeys: string;
   };
   readonly buckets: { readonly evidence: string; readonly staging: string; readonly config: string };
   readonly functions: {
@@ -32,6 +33,8 @@ export type ProxyConfig = {
   readonly secretsArn: string;
   /** Absent on loopback alone, where no TLS is demanded. */
   readonly tlsSecretArn: string | undefined;
+  /** The key by which SSH clients know the gateway; absent where it speaks no SSH. */
+  readonly sshHostKeySecretArn: string | undefined;
   /** Without a slash at its end. */
   readonly publicUrl: string;
   readonly generation: number;
@@ -39,6 +42,7 @@ export type ProxyConfig = {
   /** All addresses inside ECS, loopback outside of it. */
   readonly host: string;
   readonly postgresPort: number;
+  readonly sshPort: number;
   readonly healthPort: number;
   /** Where a load balancer speaks before the client: its addresses. */
   readonly loadBalancer: BlockList | undefined;
@@ -75,6 +79,7 @@ export function readProxyConfig(env: Environment): ProxyConfig {
       decisions: required('SALLYPORT_DECISIONS_TABLE'),
       claims: required('SALLYPORT_CLAIMS_TABLE'),
       budgets: required('SALLYPORT_BUDGETS_TABLE'),
+      sshKeys: required('SALLYPORT_SSHKEYS_TABLE'),
     },
     buckets: {
       evidence: required('SALLYPORT_EVIDENCE_BUCKET'),
@@ -91,11 +96,13 @@ export function readProxyConfig(env: Environment): ProxyConfig {
     secretsArn: required('SALLYPORT_SECRETS_ARN'),
     // Without ECS it listens on loopback alone.
     tlsSecretArn: ecs === undefined ? optional('SALLYPORT_TLS_SECRET_ARN') : required('SALLYPORT_TLS_SECRET_ARN'),
+    sshHostKeySecretArn: optional('SALLYPORT_SSH_HOST_KEY_SECRET_ARN'),
     publicUrl: required('SALLYPORT_PUBLIC_URL').replace(/\/$/u, ''),
     generation: integer('SALLYPORT_GENERATION', 1, Number.MAX_SAFE_INTEGER, 1),
     image: ecs === undefined ? (optional('SALLYPORT_IMAGE') ?? 'none') : required('SALLYPORT_IMAGE'),
     host: ecs === undefined ? '127.0.0.1' : '0.0.0.0',
     postgresPort: integer('SALLYPORT_POSTGRES_PORT', 0, 65_535, 6_432),
+    sshPort: integer('SALLYPORT_SSH_PORT', 0, 65_535, 2_222),
     healthPort: integer('SALLYPORT_HEALTH_PORT', 0, 65_535, 8_079),
     loadBalancer: loadBalancerOf(optional('SALLYPORT_PROXY_PROTOCOL') ?? 'off', optional('SALLYPORT_NLB_CIDRS') ?? '', problems),
     ecs,

@@ -7,6 +7,7 @@ import { approverIssuers, idTokenVerifier } from '../console/id-token-verifier.t
 import type { VerifyIdToken } from '../core/approval/votes.ts';
 import type { Config } from '../core/config/config.ts';
 import { FULL_EXPORT_ROWS } from '../core/judging/view.ts';
+import { loadExecReader } from '../core/statement/host/read-exec.ts';
 import { readSql } from '../core/statement/sql/read-sql.ts';
 import { VERSION } from '../core/version.ts';
 import { DynamoApprovalGate } from './adapters/dynamo-approval-gate.ts';
@@ -16,6 +17,7 @@ import { dynamoClient } from './adapters/dynamo-client.ts';
 import { dynamoJournal } from './adapters/dynamo-journal.ts';
 import { dynamoLiveSessions } from './adapters/dynamo-live-sessions.ts';
 import { DynamoPoller } from './adapters/dynamo-poller.ts';
+import { DynamoSshLogins } from './adapters/dynamo-ssh-keys.ts';
 import { DynamoWriterLease } from './adapters/dynamo-writer-lease.ts';
 import { ecsTaskId } from './adapters/ecs-metadata.ts';
 import { EcsProtection } from './adapters/ecs-protection.ts';
@@ -29,6 +31,7 @@ import { evidenceClient } from './adapters/s3-client.ts';
 import { s3Segments } from './adapters/s3-segments.ts';
 import { s3Staging } from './adapters/s3-staging.ts';
 import { SecretsCertificate } from './adapters/secrets-certificate.ts';
+import { readHostKeySecret } from './adapters/secrets-host-key.ts';
 import { readSessionKeys } from './adapters/secrets-session-keys.ts';
 import { readProxyConfig } from './config.ts';
 import { serveHealth } from './health.ts';
@@ -47,6 +50,10 @@ import { TargetRuntimes } from './postgres/target-runtimes.ts';
 import { readProxyPreamble } from './preamble.ts';
 import { createJournalRecorder } from './recording/journal-recorder.ts';
 import { ScaleInProtection } from './scale-in.ts';
+import { SshGateway } from './ssh/gateway.ts';
+import { readHostKey } from './ssh/host-key.ts';
+import { SSH_LIMITS } from './ssh/limits.ts';
+import { listenForSsh, type SshListener } from './ssh/listener.ts';
 import { systemClock } from './system-clock.ts';
 import { taskLog } from './task-log.ts';
 import { TaskMetrics, timedJournal } from './task-metrics.ts';
@@ -137,6 +144,27 @@ function verifiersOf(current: () => Config): { readonly tokens: TokenVerifier; r
   };
 }
 
+type Gateway = {
+  readonly sessions: number;
+  drain(): void;
+  end(reason: string): void;
+  endUnrecorded(reason: string): void;
+  ended(): Promise<void>;
+};
+
+/** Sessions of every protocol live and end together with the task. */
+function bothGateways(...gateways: readonly Gateway[]): Gateway {
+  return {
+    get sessions() {
+      return gateways.reduce((sum, { sessions }) => sum + sessions, 0);
+    },
+    drain: () => gateways.forEach((gateway) => gateway.drain()),
+    end: (reason) => gateways.forEach((gateway) => gateway.end(reason)),
+    endUnrecorded: (reason) => gateways.forEach((gateway) => gateway.endUnrecorded(reason)),
+    ended: async () => void (await Promise.all(gateways.map((gateway) => gateway.ended()))),
+  };
+}
+
 async function start(): Promise<void> {
   const config = readProxyConfig(process.env);
   const { tables, buckets, functions, host, loadBalancer } = config;
@@ -219,7 +247,7 @@ async function start(): Promise<void> {
   const budgets = new SharedBudgets({
     counter: new DynamoBudgets({ client: stateClient, table: tables.budgets }),
     clock,
-    budgetsOf: (target) => bundles.find(target)?.limits.budgets,
+    budgetsOf: (target) => (bundles.find(target) ?? bundles.findHost(target))?.limits.budgets,
     report,
   });
   const control = new FollowedControl({
@@ -230,7 +258,7 @@ async function start(): Promise<void> {
     writer,
     slot,
     tokens,
-    renew: (session, principal) => gateway.renew(session, principal),
+    renew: (session, principal) => gateway.renew(session, principal) || sshGateway.renew(session, principal),
     cancel: (key) => void gateway.cancelHere(key),
     report,
   });
@@ -238,7 +266,7 @@ async function start(): Promise<void> {
     instance: config.instance,
     log,
     clock,
-    sessions: () => gateway.sessions,
+    sessions: () => both.sessions,
     pollAgeMs: () => poller.ageMs() ?? 0,
     recorderLagMs: () => journal.lagMs(),
   });
@@ -268,8 +296,9 @@ async function start(): Promise<void> {
     ...(certificate === undefined ? {} : { secureContext: () => certificate.context() }),
     ...(loadBalancer === undefined ? {} : { readPreamble: readProxyPreamble(loadBalancer) }),
   };
+  const ports = { tokens, targets: bundles, bundles, control, clock, credentials, recorder, gate, verifyIdToken, secondOpinion };
   const gateway: PostgresGateway = new PostgresGateway({
-    ports: { tokens, targets: bundles, bundles, control, clock, credentials, recorder, gate, verifyIdToken, secondOpinion },
+    ports,
     runtimes,
     keys,
     writer,
@@ -283,6 +312,17 @@ async function start(): Promise<void> {
     onOpened: () => undefined,
     onError: report,
   });
+  const sshGateway: SshGateway = new SshGateway({
+    ports,
+    digestKey: keys.digest,
+    writer,
+    commands: await loadExecReader(),
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    approvalUrl: (id) => `${config.publicUrl}/approvals/${id}`,
+    onOpened: () => undefined,
+    onError: report,
+  });
+  const both = bothGateways(gateway, sshGateway);
   // Locks and ends that were there before this task are known before its first session.
   await poller.next();
 
@@ -301,11 +341,44 @@ async function start(): Promise<void> {
     onRefused: (address, reason) => recorder.recordRefusal({ type: 'session.refused', source: address, label: '', target: '', reason }),
     onError: report,
   });
+  const ssh: SshListener | undefined =
+    config.sshHostKeySecretArn === undefined
+      ? undefined
+      : await listenForSsh({
+          host,
+          port: config.sshPort,
+          hostKeys: [readHostKey(await readHostKeySecret(config.sshHostKeySecretArn), 'the secret of the SSH host key').privateKey],
+          limits: {
+            ...SSH_LIMITS,
+            maxConnections: MAX_CONNECTIONS,
+            maxStartupsPerAddress: loadBalancer === undefined ? SSH_LIMITS.maxStartupsPerAddress : MAX_CONNECTIONS,
+          },
+          proofs: {
+            tokens,
+            logins: new DynamoSshLogins({ client: stateClient, table: tables.sshKeys, clock }),
+            authorities: () => bundles.config.sshUserCas,
+            agents: () => bundles.config.agents,
+            defaultAccount: (target) => bundles.findHost(target)?.accounts[0],
+            clock,
+            onError: report,
+          },
+          clock,
+          readPreamble: loadBalancer === undefined ? undefined : readProxyPreamble(loadBalancer),
+          onClient: (candidate) => sshGateway.onClient(candidate),
+          onRefused: (refused) => recorder.recordRefusal({ type: 'session.refused', ...refused }),
+          onError: report,
+        });
   let protection: ScaleInProtection | undefined;
   const running = new Lifecycle({
     clock,
-    gateway,
-    listener,
+    gateway: both,
+    listener: {
+      stop: async () => void (await Promise.all([listener.stop(), ssh?.stop()])),
+      cut: () => {
+        listener.cut();
+        ssh?.cut();
+      },
+    },
     seal: () => journaled.close(),
     closeLease: () => lease.close(),
     last: [
@@ -328,7 +401,7 @@ async function start(): Promise<void> {
     protection = new ScaleInProtection({
       protection: new EcsProtection(config.ecs.agentUri),
       clock,
-      wanted: () => gateway.sessions > 0 && !lease.newerSeen && !running.draining,
+      wanted: () => both.sessions > 0 && !lease.newerSeen && !running.draining,
       report,
     });
   }
@@ -341,7 +414,13 @@ async function start(): Promise<void> {
   lifecycle = running;
   if (lease.newerSeen) running.drain();
   await lease.serving();
-  log.event('ready', { postgres: { host: listener.host, port: listener.port }, health: { host, port: health.port }, writer, slot });
+  log.event('ready', {
+    postgres: { host: listener.host, port: listener.port },
+    ...(ssh === undefined ? {} : { ssh: { host: ssh.host, port: ssh.port } }),
+    health: { host, port: health.port },
+    writer,
+    slot,
+  });
 }
 
 try {

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { AgentConfig } from '../config/config.ts';
 import { databaseRegion } from '../config/database-region.ts';
 import { principalName, type Principal } from '../principal.ts';
-import type { PostgresTarget } from '../target.ts';
+import type { Target } from '../target.ts';
 import { CredentialUnavailable } from './credential-unavailable.ts';
 
 /** Whom a credential is for: an agent's session, or the gateway itself, which reads the target's catalog. */
@@ -39,7 +39,7 @@ export function shortNameOf(agents: readonly AgentConfig[], principal: Principal
 }
 
 /** Throws CredentialUnavailable where the target does not say what is needed. */
-export function roleSession(target: PostgresTarget, purpose: Purpose): RoleSession {
+export function roleSession(target: Target, purpose: Purpose): RoleSession {
   const { assume } = target;
   if (assume === undefined) throw new CredentialUnavailable(`target "${target.name}" names no role to assume`);
   const tags = [
@@ -86,7 +86,7 @@ export function tagValue(text: string): string {
 }
 
 /** Cut to this one secret, or to this one login. */
-function sessionPolicy(target: PostgresTarget, assume: NonNullable<PostgresTarget['assume']>): string {
+function sessionPolicy(target: Target, assume: NonNullable<Target['assume']>): string {
   const { credential } = target;
   switch (credential.kind) {
     case 'secretsManager': {
@@ -108,9 +108,13 @@ function sessionPolicy(target: PostgresTarget, assume: NonNullable<PostgresTarge
     case 'rdsIam': {
       const [, partition = '', , , account = ''] = assume.role.split(':');
       const region = regionOf(target);
-      const login = `arn:${partition}:rds-db:${region}:${account}:dbuser:${assume.dbResourceId ?? '*'}/${target.user}`;
+      const user = target.kind === 'postgres' ? target.user : '';
+      const login = `arn:${partition}:rds-db:${region}:${account}:dbuser:${assume.dbResourceId ?? '*'}/${user}`;
       return policyOf([{ Effect: 'Allow', Action: 'rds-db:connect', Resource: login }]);
     }
+    case 'sshCa':
+    case 'instanceConnect':
+      throw new CredentialUnavailable(`target "${target.name}": ${credential.kind} is not had through a role; use secretsManager`);
     case 'env':
     case 'file':
       throw new CredentialUnavailable(`target "${target.name}": ${credential.kind} is of one machine; in AWS use secretsManager or rdsIam`);
@@ -118,7 +122,7 @@ function sessionPolicy(target: PostgresTarget, assume: NonNullable<PostgresTarge
 }
 
 /** Where the credential is had. Throws CredentialUnavailable. */
-export function regionOf(target: PostgresTarget): string {
+export function regionOf(target: Target): string {
   const { credential, assume, host, name } = target;
   if (credential.kind === 'secretsManager') return credential.arn.split(':')[3] ?? '';
   const region = databaseRegion(host, assume ?? {});

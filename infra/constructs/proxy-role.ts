@@ -19,6 +19,8 @@ export const PROXY_ENVIRONMENT = [
   'SALLYPORT_BUNDLE_KEY_ARN',
   'SALLYPORT_SECRETS_ARN',
   'SALLYPORT_TLS_SECRET_ARN',
+  'SALLYPORT_SSHKEYS_TABLE',
+  'SALLYPORT_SSH_HOST_KEY_SECRET_ARN',
   'SALLYPORT_PUBLIC_URL',
   'SALLYPORT_FN_EVALUATE_POLICY',
   'SALLYPORT_FN_LOOKUP_MASKING',
@@ -49,6 +51,7 @@ export function proxyGrants(place: Place, cluster: string): readonly Statement[]
     place.bundleKey('kms:GetPublicKey'),
     place.secret('secretsArn'),
     place.secret('tlsSecretArn'),
+    ...place.sshDoor(),
     place.invoke('evaluate-policy', 'lookup-masking', 'issue-credential', 'request-approval'),
     {
       // Sent by the ECS agent for the task that asks it.

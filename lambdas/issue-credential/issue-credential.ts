@@ -5,7 +5,7 @@ import { passwordIn } from '../../core/credential/secret-value.ts';
 import { TokenRefused } from '../../core/identity/token-refused.ts';
 import { principalName, type Principal } from '../../core/principal.ts';
 import { lockOf } from '../../core/state/locks.ts';
-import { findDatabase, type PostgresTarget } from '../../core/target.ts';
+import { findDatabase, findHost, type PostgresTarget, type SshTarget } from '../../core/target.ts';
 import type { CredentialPorts, RoleKeys } from './ports.ts';
 
 export type CredentialRequest =
@@ -64,12 +64,15 @@ export async function issueCredential(
     const shortName = shortNameOf(config.agents, principal);
     purpose = { kind: 'session', session: request.session, principal, ...(shortName === undefined ? {} : { shortName }) };
   }
-  const target = findDatabase(config.targets, request.target);
+  // The gateway itself reads no host: what it asks there, it asks for a session.
+  const target =
+    findDatabase(config.targets, request.target) ?? (request.purpose === 'session' ? findHost(config.targets, request.target) : undefined);
   if (target === undefined) return { answer: refused('unknown-target', `no target is called "${request.target}"`), issuance: known };
   try {
     const session = roleSession(target, purpose);
     known = { ...known, sourceIdentity: session.sourceIdentity, role: session.roleArn };
-    const given = await credentialOf(ports, target, await ports.assume(session));
+    const keys = await ports.assume(session);
+    const given = await (target.kind === 'ssh' ? hostCredentialOf(ports, target, keys) : credentialOf(ports, target, keys));
     const endsMs = purpose.kind === 'session' ? purpose.principal.expiresAtMs : Infinity;
     const expiresAtMs = Math.min(given.expiresAtMs, endsMs, ports.now() + LONGEST_MS);
     return { answer: { kind: 'issued', ...given, expiresAtMs, bundle: bundle.version }, issuance: known };
@@ -100,6 +103,16 @@ async function credentialOf(
     case 'file':
       throw new CredentialUnavailable(`target "${name}": ${credential.kind} is of one machine; in AWS use secretsManager or rdsIam`);
   }
+}
+
+/** The private key of a host: the whole text of its secret. */
+async function hostCredentialOf(ports: CredentialPorts, target: SshTarget, keys: RoleKeys): ReturnType<typeof credentialOf> {
+  const { credential, name } = target;
+  if (credential.kind !== 'secretsManager')
+    throw new CredentialUnavailable(`target "${name}": ${credential.kind} is not issued here; in AWS use secretsManager`);
+  const { value, version } = await ports.secret(credential.arn, regionOf(target), keys);
+  if (value.trim() === '') throw new CredentialUnavailable(`target "${name}": its secret is empty`);
+  return { id: `secretsManager:${version}`, password: value, expiresAtMs: ports.now() + LONGEST_MS };
 }
 
 function refused(code: (CredentialAnswer & { kind: 'refused' })['code'], reason: string): CredentialAnswer {

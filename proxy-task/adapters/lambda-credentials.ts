@@ -3,12 +3,13 @@ import { CredentialUnavailable } from '../../core/credential/credential-unavaila
 import type { Principal } from '../../core/principal.ts';
 import type { PostgresTarget } from '../../core/target.ts';
 import type { CredentialIssuer, UpstreamCredential } from '../ports.ts';
+import type { HostCredential, HostCredentialIssuer, HostLogin } from '../ssh/host-credential.ts';
 import { invokeLambda } from './invoke-lambda.ts';
 
 /** The function itself asks STS and Secrets Manager, each twice at most. */
 const TIMEOUT_MS = 9_000;
 
-export class LambdaCredentials implements CredentialIssuer {
+export class LambdaCredentials implements CredentialIssuer, HostCredentialIssuer {
   readonly #invoke: ReturnType<typeof invokeLambda>;
   readonly #now: () => number;
 
@@ -21,12 +22,19 @@ export class LambdaCredentials implements CredentialIssuer {
     return this.#ask(target, { purpose: 'session', target: target.name, session, token });
   }
 
+  async issueForHost({ target, session, token }: HostLogin): Promise<HostCredential> {
+    // The function verifies the agent's token itself; a login by certificate has none to show.
+    if (token === undefined) throw new CredentialUnavailable(`target "${target.name}": without a token no credential is issued`);
+    const { id, password } = await this.#ask(target, { purpose: 'session', target: target.name, session, token });
+    return { id, privateKey: password };
+  }
+
   /** For the gateway's own connection, which reads the target's catalog; no agent is named. Throws CredentialUnavailable. */
   issueForCatalog(target: PostgresTarget): Promise<UpstreamCredential> {
     return this.#ask(target, { purpose: 'catalog', target: target.name });
   }
 
-  async #ask({ name }: PostgresTarget, request: object): Promise<UpstreamCredential> {
+  async #ask({ name }: { readonly name: string }, request: object): Promise<UpstreamCredential> {
     let value: unknown;
     try {
       value = await this.#invoke(request);

@@ -3,6 +3,8 @@
 /** Settings of the gateway (design §3); never forwarded. */
 export type ChannelSettings = { readonly reason: string; readonly approval: 'wait' | 'failfast'; readonly approvalId: string };
 
+/** Before the names of our own. */
+const OURS = 'SALLYPORT_';
 const MAX_VARIABLES = 64;
 const MAX_VALUE_CHARACTERS = 1_024;
 const MAX_REASON_CHARACTERS = 1_000;
@@ -24,20 +26,21 @@ export class ChannelEnvironment {
   /** False where it is refused. */
   set(name: string, value: string): boolean {
     if (value.length > MAX_VALUE_CHARACTERS || !PRINTABLE.test(value)) return false;
-    switch (name) {
-      case 'SALLYPORT_REASON':
+    if (!name.startsWith(OURS)) return this.#setForHost(name, value);
+    switch (name.slice(OURS.length)) {
+      case 'REASON':
         this.#reason = value.slice(0, MAX_REASON_CHARACTERS);
         return true;
-      case 'SALLYPORT_APPROVAL':
+      case 'APPROVAL':
         if (value !== 'wait' && value !== 'failfast') return false;
         this.#approval = value;
         return true;
-      case 'SALLYPORT_APPROVAL_ID':
+      case 'APPROVAL_ID':
         if (!/^(?:ap_[0-9A-Z]{26})?$/.test(value)) return false;
         this.#approvalId = value;
         return true;
       default:
-        return this.#setForHost(name, value);
+        return false;
     }
   }
 
@@ -50,8 +53,14 @@ export class ChannelEnvironment {
     return [...this.#variables].sort(([one], [other]) => (one < other ? -1 : 1));
   }
 
+  #isAllowed(name: string): boolean {
+    return /^[A-Z][A-Z0-9_]{0,63}$/.test(name) && this.#allowed.some((pattern) => matches(pattern, name));
+  }
+
   #setForHost(name: string, value: string): boolean {
-    if (!/^[A-Z][A-Z0-9_]{0,63}$/.test(name) || !this.#allowed.some((pattern) => matches(pattern, name))) return false;
+    // Only git reads it, and only to choose among versions of its own protocol.
+    const isGitVersion = name === 'GIT_PROTOCOL' && /^version=[012]$/.test(value);
+    if (!isGitVersion && !this.#isAllowed(name)) return false;
     if (!this.#variables.has(name) && this.#variables.size >= MAX_VARIABLES) return false;
     this.#variables.set(name, value);
     return true;

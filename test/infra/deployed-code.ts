@@ -37,7 +37,7 @@ export function deployedCode(root: string, entry: string): DeployedCode {
     target: 'node24',
     minifySyntax: true,
     mainFields: ['module', 'main'],
-    external: ['@cedar-policy/*', 'libpg-query-*', 'pg-native', 'tsx'],
+    external: ['@cedar-policy/*', 'libpg-query-*', 'pg-native', 'ssh2', 'tsx'],
     metafile: true,
     logLevel: 'error',
   });

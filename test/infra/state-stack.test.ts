@@ -86,7 +86,7 @@ describe('who writes what', () => {
     ['claims', { proxy: 'all', 'close-approval': 'all', sweep: 'all' }],
     ['budgets', { proxy: 'all' }],
     ['signin', { console: 'all' }],
-    ['sshkeys', { console: 'all' }],
+    ['sshkeys', { console: 'all', proxy: 'all' }],
     ['seal', { seal: 'all' }],
   ])('%s', (table, writers) => {
     const expected = Object.fromEntries(Object.entries(writers).map(([role, keys]) => [role, keys]));

@@ -3,7 +3,7 @@ import { readProxyConfig } from '../../proxy-task/config.ts';
 
 const NAMES = [
   'SALLYPORT_INSTANCE',
-  ...['JOURNAL', 'WRITERS', 'SESSIONS', 'CONTROL', 'CANCELS', 'REQUESTS', 'DECISIONS', 'CLAIMS', 'BUDGETS'].map(
+  ...['JOURNAL', 'WRITERS', 'SESSIONS', 'CONTROL', 'CANCELS', 'REQUESTS', 'DECISIONS', 'CLAIMS', 'BUDGETS', 'SSHKEYS'].map(
     (name) => `SALLYPORT_${name}_TABLE`,
   ),
   ...['EVIDENCE', 'STAGING', 'CONFIG'].map((name) => `SALLYPORT_${name}_BUCKET`),

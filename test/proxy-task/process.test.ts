@@ -48,7 +48,7 @@ test('a task that waits for AWS goes at once when it is told to', async () => {
   // A TCP server that listens has an address with a port.
   const { port } = silent.address() as AddressInfo;
   const names = ['INSTANCE', 'BUNDLE_KEY_ARN', 'SECRETS_ARN', 'PUBLIC_URL'];
-  for (const table of ['JOURNAL', 'WRITERS', 'SESSIONS', 'CONTROL', 'CANCELS', 'REQUESTS', 'DECISIONS', 'CLAIMS', 'BUDGETS'])
+  for (const table of ['JOURNAL', 'WRITERS', 'SESSIONS', 'CONTROL', 'CANCELS', 'REQUESTS', 'DECISIONS', 'CLAIMS', 'BUDGETS', 'SSHKEYS'])
     names.push(`${table}_TABLE`);
   for (const bucket of ['EVIDENCE', 'STAGING', 'CONFIG']) names.push(`${bucket}_BUCKET`);
   for (const purpose of ['EVALUATE_POLICY', 'LOOKUP_MASKING', 'ISSUE_CREDENTIAL', 'REQUEST_APPROVAL']) names.push(`FN_${purpose}`);

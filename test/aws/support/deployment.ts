@@ -190,7 +190,13 @@ export async function deploy(): Promise<Deployment> {
       return version;
     },
     startTask: async (over = {}) => {
-      const environment = { ...placed(`${NAME}-proxy`, instance.task), SALLYPORT_POSTGRES_PORT: '0', SALLYPORT_HEALTH_PORT: '0', ...over };
+      const environment = {
+        ...placed(`${NAME}-proxy`, instance.task),
+        SALLYPORT_POSTGRES_PORT: '0',
+        SALLYPORT_SSH_PORT: '0',
+        SALLYPORT_HEALTH_PORT: '0',
+        ...over,
+      };
       const task = await startProxy(join(proxyFolder, 'main.js'), environment);
       tasks.push(task);
       return task;
