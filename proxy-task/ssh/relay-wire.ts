@@ -8,6 +8,7 @@ const MAX_UNSENT_BYTES = 256 * 1024;
 export class RelayWire {
   readonly #connection: Client | Connection;
   readonly #waiting = new Set<() => void>();
+  #gathering = false;
 
   constructor(connection: Client | Connection) {
     this.#connection = connection;
@@ -29,13 +30,17 @@ export class RelayWire {
     this.#waiting.add(ready);
   }
 
-  /** Gathers what is written until `uncork` into few packets of the network. */
-  cork(): void {
-    socketOf(this.#connection)?.cork();
-  }
-
-  uncork(): void {
-    socketOf(this.#connection)?.uncork();
+  /** Gathers what this turn of the event loop still writes into few packets of the network: the transport writes each of its own. */
+  gather(): void {
+    if (this.#gathering) return;
+    const socket = socketOf(this.#connection);
+    if (socket === undefined) return;
+    this.#gathering = true;
+    socket.cork();
+    setImmediate(() => {
+      this.#gathering = false;
+      socket.uncork();
+    });
   }
 
   #wake(): void {

@@ -61,6 +61,7 @@ export class RelayWriter {
     this.#next += 1;
     this.#writing = true;
     forgetSentChunks(this.#channel);
+    this.#wire.gather();
     piece.to.write(piece.bytes, () => {
       this.#writing = false;
       piece.written();
