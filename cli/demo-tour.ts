@@ -6,8 +6,8 @@ export type TourFacts = {
   readonly postgres: { readonly host: string; readonly port: number };
   /** The gateway for SSH, and the line that pins it; absent where the configuration has none. */
   readonly ssh: { readonly host: string; readonly port: number; readonly hostKey: string } | undefined;
-  /** What answers as web1. */
-  readonly host: 'openssh' | 'embedded';
+  /** What answers as web1; absent where nothing does. */
+  readonly host: 'openssh' | 'embedded' | undefined;
   readonly api: string;
   /** Named in the commands when it is not the default. */
   readonly dataDir: string | undefined;
@@ -17,6 +17,7 @@ export type TourFacts = {
 /** The tour, ending with a newline. Every line that begins with two spaces is a command for a shell. */
 export function tour({ postgres, ssh, host, api, dataDir, seconds }: TourFacts): string {
   const first = dataDir === undefined ? [] : [`  export SALLYPORT_DATA='${dataDir}'`];
+  const isShown = ssh !== undefined && host !== undefined;
   return `
 Sallyport is ready after ${seconds.toFixed(1)} s: gateway ${postgres.host}:${postgres.port}${ssh === undefined ? '' : `, SSH ${ssh.host}:${ssh.port}`}, console ${api}.
 Paste these into another terminal, in this directory. Stop with Ctrl-C.
@@ -46,12 +47,12 @@ ${[...first, '  export SALLYPORT_TOKEN=$(npx sallyport token --principal agent-7
   npx sallyport approvals approve latest --as dana@bank.example
   npx sallyport sql --approval failfast "update accounts set balance = balance + 10 where id = 1"
 
-${ssh === undefined ? '' : hostTour(ssh, host)}# ${ssh === undefined ? 6 : 9}. Everything is on record, signed, and can be checked without trusting us.
+${isShown ? hostTour(ssh, host) : ''}# ${isShown ? 9 : 6}. Everything is on record, signed, and can be checked without trusting us.
   npx sallyport sessions
   npx sallyport replay latest
   npx sallyport verify
 
-# ${ssh === undefined ? 7 : 10}. Change one byte in a copy, or delete a session from it: verify names the place.
+# ${isShown ? 10 : 7}. Change one byte in a copy, or delete a session from it: verify names the place.
   rm -rf evidence-copy; cp -r ${dataDir ?? '.sallyport'}/evidence evidence-copy; SEGMENT=$(ls evidence-copy/sessions/*/*/*.seg | head -1)
   printf '#' | dd of=$SEGMENT bs=1 seek=300 conv=notrunc status=none; npx sallyport verify evidence-copy
   rm $SEGMENT; npx sallyport verify evidence-copy
@@ -59,7 +60,7 @@ ${ssh === undefined ? '' : hostTour(ssh, host)}# ${ssh === undefined ? 6 : 9}. E
 }
 
 /** Parts 6 to 8: the host, by OpenSSH's own clients and git. */
-function hostTour(ssh: { readonly host: string; readonly port: number; readonly hostKey: string }, host: TourFacts['host']): string {
+function hostTour(ssh: { readonly host: string; readonly port: number; readonly hostKey: string }, host: 'openssh' | 'embedded'): string {
   const what =
     host === 'openssh'
       ? "web1 is this machine's own sshd, with a stand-in for systemctl"

@@ -66,7 +66,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
         api,
         issuer: demo.issuer,
         target,
-        host: { kind: demo.host.kind, port: demo.host.port },
+        host: demo.host === undefined ? undefined : { kind: demo.host.kind, port: demo.host.port },
         dataDir,
         pid: process.pid,
       }),
@@ -76,7 +76,7 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
       tour({
         postgres,
         ssh,
-        host: demo.host.kind,
+        host: demo.host?.kind,
         api,
         dataDir: values.data === undefined && (io.env['SALLYPORT_DATA'] ?? '') === '' ? undefined : dataDir,
         seconds,

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { writeConfigEnvironment } from '../config-environment.ts';
 import { type Machine, startMachine } from '../machine.ts';
 import { type DemoHost, startDemoHost } from './host.ts';
+import { DemoHostUnusable } from './host-files.ts';
 import { startDemoIssuer } from './issuer.ts';
 import { startDemoPostgres, type DemoPostgres } from './postgres.ts';
 
@@ -28,7 +29,8 @@ export type DemoOptions = {
 export type Demo = {
   readonly machine: Machine;
   readonly target: DemoPostgres;
-  readonly host: DemoHost;
+  /** Absent where its folder is somebody else's. */
+  readonly host: DemoHost | undefined;
   readonly issuer: string;
   /** An access token for an agent, as its own identity provider would give it. */
   mintToken(token: {
@@ -56,8 +58,8 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     const target = await startDemoPostgres({ dataDir, port: ports.target });
     undo.push(() => target.stop());
     progress('starting the host of its web application');
-    const host = await startDemoHost({ dataDir });
-    undo.push(() => host.stop());
+    const host = await startHost(dataDir, log);
+    if (host !== undefined) undo.push(() => host.stop());
     progress('starting the issuer of tokens');
     const issuer = await startDemoIssuer({ dataDir, port: ports.issuer });
     undo.push(() => issuer.stop());
@@ -70,10 +72,9 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
       SALLYPORT_API_PORT: String(ports.api),
       BANK_PORT: String(target.port),
       BANK_PASSWORD_FILE: target.rolePasswordFile,
-      WEB1_PORT: String(host.port),
-      WEB1_ACCOUNT: host.account,
-      WEB1_HOST_KEY: host.hostKey,
-      WEB1_KEY_FILE: host.keyFile,
+      ...(host === undefined
+        ? {}
+        : { WEB1_PORT: String(host.port), WEB1_ACCOUNT: host.account, WEB1_HOST_KEY: host.hostKey, WEB1_KEY_FILE: host.keyFile }),
     };
     const machine = await startMachine({ configDir: directory, dataDir, log, env: { ...env, ...variables } });
     writeConfigEnvironment(dataDir, { directory, variables });
@@ -82,5 +83,16 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/** Somebody else's demo on this machine must not keep the database from being shown. */
+async function startHost(dataDir: string, log: DemoOptions['log']): Promise<DemoHost | undefined> {
+  try {
+    return await startDemoHost({ dataDir });
+  } catch (error) {
+    if (!(error instanceof DemoHostUnusable)) throw error;
+    log(`warning: there is no host to reach by ssh: ${error.message}`);
+    return undefined;
   }
 }

@@ -114,11 +114,18 @@ export function serveFiles(sftp: SFTPWrapper): void {
 /** As OpenSSH says it: the last part may be missing. Paths outside have names too, but nothing is read there. */
 function realOf(path: string): string {
   const whole = posix.resolve(HOST_ROOT, path);
+  const real = resolved(whole) ?? join(resolved(posix.dirname(whole)) ?? '/', basename(whole));
+  // Where links lead to the folder itself, it is called as policies call it.
+  const root = realpathSync(HOST_ROOT);
+  return real === root || real.startsWith(`${root}/`) ? `${HOST_ROOT}${real.slice(root.length)}` : real;
+}
+
+function resolved(path: string): string | undefined {
   try {
-    return realpathSync(whole);
+    return realpathSync(path);
   } catch {
     // What is not there yet has its name in the folder that would hold it.
-    return join(realpathSync(posix.dirname(whole)), basename(whole));
+    return undefined;
   }
 }
 

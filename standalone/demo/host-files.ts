@@ -9,7 +9,7 @@ import { SallyportError } from '../../core/errors.ts';
 export const HOST_ROOT = '/var/tmp/web1';
 export const HOST_REPOSITORY = `${HOST_ROOT}/git/app.git`;
 
-/** The folder of the demo's host is somebody else's, or not where policies look. */
+/** The folder of the demo's host cannot be made, or is somebody else's. */
 export class DemoHostUnusable extends SallyportError {
   readonly code = 'demo-host-unusable';
 }
@@ -38,9 +38,16 @@ case "$1" in
 esac
 `;
 
-/** Makes what is missing. Throws DemoHostUnusable. */
-export function ensureHostFiles(): void {
-  mkdirSync(HOST_ROOT, { recursive: true, mode: 0o700 });
+/**
+ * Makes what is missing. `isPlain`: the folder's path has no links in it, as on Linux; a host that says where paths lead would name it
+ * otherwise than policies do. Throws DemoHostUnusable.
+ */
+export function ensureHostFiles(): { readonly isPlain: boolean } {
+  try {
+    mkdirSync(HOST_ROOT, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new DemoHostUnusable(`${HOST_ROOT} cannot be made`, { cause });
+  }
   const found = lstatSync(HOST_ROOT);
   // Anybody may make folders there: one that is not ours could be changed under our hands.
   if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o022) !== 0) {
@@ -55,6 +62,7 @@ export function ensureHostFiles(): void {
   writeFileSync(join(HOST_ROOT, 'bin/systemctl'), SYSTEMCTL);
   chmodSync(join(HOST_ROOT, 'bin/systemctl'), 0o755);
   if (!existsSync(HOST_REPOSITORY)) makeRepository();
+  return { isPlain: realpathSync(HOST_ROOT) === HOST_ROOT };
 }
 
 /** A bare repository with one commit on main; without git on this machine there is none. */

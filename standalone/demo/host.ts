@@ -26,7 +26,7 @@ export type DemoHost = {
 
 /** Starts it on loopback, in `<dataDir>/demo-host`. It ends with this process. Throws DemoHostUnusable. */
 export async function startDemoHost(options: { readonly dataDir: string; readonly sshd?: string | undefined }): Promise<DemoHost> {
-  ensureHostFiles();
+  const { isPlain } = ensureHostFiles();
   const folder = resolve(options.dataDir, 'demo-host');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const hostKeyFile = join(folder, 'host-key');
@@ -35,7 +35,8 @@ export async function startDemoHost(options: { readonly dataDir: string; readonl
   const clientKey = keyIn(keyFile);
   const { username: account } = userInfo();
   const known = { account, hostKey: hostKey.fingerprint, keyFile };
-  const program = 'sshd' in options ? options.sshd : findSshd();
+  // macOS has links in the path: there only a host that is made for it says where files are as policies do.
+  const program = !isPlain ? undefined : 'sshd' in options ? options.sshd : findSshd();
   const attempts = program === undefined ? [] : Array.from({ length: PORT_ATTEMPTS }, () => program);
   for (const sshd of attempts) {
     // Below the ports that connections take for themselves.
