@@ -40,6 +40,9 @@ const PARTS = 3;
 /** Nothing more came for so long: a prompt is shown before it is answered. Without a terminal, programs seldom ask. */
 const IDLE_MS = { terminal: 30, program: 250 } as const;
 
+/** How long the end of a program's output waits for its exit status. */
+const EXIT_MS = 200;
+
 export class ChannelRelay {
   readonly #options: RelayOptions;
   readonly #toClient: RelayFlow;
@@ -287,11 +290,17 @@ export class ChannelRelay {
       this.#endProtocol();
       if (this.#ended) return;
       for (const stream of ['stdout', 'stderr'] as const) this.#release(stream, this.#redactors[stream].flush());
-      // The program may go on without its output.
-      this.#toClient.end(() => undefined);
+      // Some clients close a channel whose data has ended both ways, and would never learn how it ended: that mostly comes next.
+      if (!this.#options.hasStderr) this.#toClient.end(() => undefined);
+      else if (this.#exit === undefined) this.#options.session.clock.after(EXIT_MS, () => this.#endOutput());
     }
     if (this.#over.size === PARTS && this.#protocol?.isDraining !== true)
       this.#finish(this.#exit === undefined ? 'the host closed it' : 'it ended');
+  }
+
+  /** The program goes on without its output. */
+  #endOutput(): void {
+    if (!this.#ended) this.#toClient.end(() => undefined);
   }
 
   /** Once: what is still open in it is told as it is. */

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { collect, exec } from '../support/host-gateway.ts';
+import { collect, exec, run } from '../support/host-gateway.ts';
 import { sha256 } from '../support/ssh-host.ts';
 import { startSshLab, type SshLab } from '../support/ssh-lab.ts';
 import { layOut, opsPolicies } from './support/guarded-host.ts';
@@ -80,6 +80,15 @@ describe('commands', () => {
     for (const [index, channel] of channels.entries()) channel.end(`of ${index}`);
     const said = (await Promise.all(all)).map(({ status, stdout }) => `${status} ${stdout.toString()}`);
     expect(said).toEqual(channels.map((_, index) => `${index} of ${index}`));
+    client.end();
+  });
+
+  test('tell their exit status to a client that closes as soon as all data has ended', async () => {
+    const client = await lab.gateway.connect();
+    for (let round = 0; round < 5; round += 1) {
+      const all = await Promise.all(Array.from({ length: 5 }, () => run(client, 'echo a; echo b >&2; exit 4')));
+      expect(all.map(({ status }) => status)).toEqual([4, 4, 4, 4, 4]);
+    }
     client.end();
   });
 
