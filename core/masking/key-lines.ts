@@ -29,6 +29,11 @@ export function keyBytesOf(line: Buffer, first: boolean): { readonly bytes: numb
   return first || isOfKey(text.trim()) ? { bytes: line.length, ends: false } : { bytes: 0, ends: true };
 }
 
+/** Whether a line that has not ended is surely none of a key, as a prompt behind half of one: what ends in Base64 may still be one. */
+export function isBesideKey(line: Buffer): boolean {
+  return keyBytesOf(line, false).bytes === 0 && !/[A-Za-z0-9+/=:-]$/.test(line.toString('latin1'));
+}
+
 /** The same for a line of which more is to come: what may be the beginning of a footer is left for the next piece. */
 export function keyPieceBytes(piece: Buffer, first: boolean): { readonly bytes: number; readonly ends: boolean } {
   const { bytes, ends } = keyBytesOf(piece, first);

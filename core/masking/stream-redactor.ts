@@ -9,7 +9,7 @@
  */
 import { Candidates } from './candidates.ts';
 import { findHits, mergeHits, type DetectorSet, type Hit } from './detectors.ts';
-import { findKeyHeader, keyBytesOf, keyPieceBytes, MOST_KEY_BYTES, MOST_KEY_LINE_BYTES } from './key-lines.ts';
+import { findKeyHeader, isBesideKey, keyBytesOf, keyPieceBytes, MOST_KEY_BYTES, MOST_KEY_LINE_BYTES } from './key-lines.ts';
 import { isNoiseBefore, NOISE_WINDOW_BYTES } from './noise.ts';
 import { lastCut, lastLineCut, wordEnd, wordStart } from './stream-cuts.ts';
 import { StreamOutput } from './stream-output.ts';
@@ -73,11 +73,13 @@ export class StreamRedactor {
 
   /**
    * Lets go of what waits, since nothing more came for a while: a prompt must be seen before it is answered. A match that goes on
-   * later is then masked from there on only. What is behind the header of a private key waits on.
+   * later is then masked from there on only. What may be of a private key waits on.
    */
   idle(): Redacted {
-    if (this.heldBytes === 0 || this.mode.kind !== 'text') return { bytes: NOTHING, detected: 0 };
+    if (this.heldBytes === 0) return { bytes: NOTHING, detected: 0 };
     const stream = streamText(this.held, false);
+    if (this.mode.kind === 'key' && !this.mode.first && isBesideKey(stream.text)) this.mode = TEXT;
+    if (this.mode.kind !== 'text') return { bytes: NOTHING, detected: 0 };
     const output = new StreamOutput(stream, this.released);
     for (let at = 0; at < stream.text.length;) {
       const next = this.next(stream.text, at, true, output);

@@ -228,6 +228,16 @@ describe('what waits', () => {
     expect(redactor.idle().bytes.toString()).toBe('');
   });
 
+  test('a prompt behind half of a private key is let go when idle, half a line of the key is not', () => {
+    const half = KEY.split('\n').slice(0, 5).join('\n');
+    const redactor = new StreamRedactor(ALL);
+    redactor.push(Buffer.from(`${half}\nMIIEpAIB`));
+    expect(redactor.idle().bytes.toString()).toBe('');
+    redactor.push(Buffer.from('\ndeploy@web1:~$ '));
+    expect(redactor.idle().bytes.toString()).toBe('deploy@web1:~$ ');
+    expect(redactor.push(Buffer.from('ls\r\n')).bytes.toString()).toBe('ls\r\n');
+  });
+
   test('is bounded, for words and for numbers and for lines', () => {
     for (const text of ['a', '7 ', 'A ', 'eyJ', '-', '@', '\x1b', 'x\x1b[', '-----BEGIN ', '-----BEGIN PRIVATE KEY']) {
       for (const set of [ALL, OWN]) {
@@ -325,5 +335,7 @@ test('own expressions are found in a line wherever it is cut', () => {
 
 test('a scanner counts what packets cut, once', () => {
   const scanner = new StreamScanner(ALL);
-  expect([scanner.scan(Buffer.from('ssn 123-4')), scanner.scan(Buffer.from('5-6789')), scanner.finish(), scanner.found]).toEqual([0, 0, 1, 1]);
+  expect([scanner.scan(Buffer.from('ssn 123-4')), scanner.scan(Buffer.from('5-6789')), scanner.finish(), scanner.found]).toEqual([
+    0, 0, 1, 1,
+  ]);
 });
