@@ -63,6 +63,30 @@ export interface CredentialIssuer {
   issue(target: PostgresTarget, principal: Principal, session: string, token: string): Promise<UpstreamCredential>;
 }
 
+/** For one upstream login on a host; lives in memory and goes with the session. */
+export type HostCredential = {
+  /** What evidence calls it: `env:WEB1_KEY`, a certificate's serial number, a secret's version; never the secret. */
+  readonly id: string;
+  /** PEM or OpenSSH's own form, without a passphrase. */
+  readonly privateKey: string;
+  /** An OpenSSH user certificate over that key, as its blob. */
+  readonly certificate?: Buffer;
+};
+
+export type HostLogin = {
+  readonly target: SshTarget;
+  readonly account: string;
+  readonly principal: Principal;
+  readonly session: string;
+  /** The agent's own token, for an issuer that verifies it itself; absent where it came without one. */
+  readonly token?: string;
+};
+
+export interface HostCredentialIssuer {
+  /** For one login of this session. Throws CredentialUnavailable. */
+  issueForHost(login: HostLogin): Promise<HostCredential>;
+}
+
 export interface Control {
   /** Why this principal may have no session now (locked, revoked), or undefined. */
   refusal(principal: Principal): string | undefined;

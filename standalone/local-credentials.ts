@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { CredentialUnavailable } from '../core/credential/credential-unavailable.ts';
 import type { PostgresTarget } from '../core/target.ts';
 import type { Clock, CredentialIssuer, UpstreamCredential } from '../proxy-task/ports.ts';
-import type { HostCredential, HostCredentialIssuer, HostLogin } from '../proxy-task/ssh/host-credential.ts';
+import type { HostCredential, HostCredentialIssuer, HostLogin } from '../proxy-task/ports.ts';
 import type { SshAuthority } from './ssh-authority.ts';
 
 export class LocalCredentials implements CredentialIssuer, HostCredentialIssuer {

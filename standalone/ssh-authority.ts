@@ -7,7 +7,7 @@ import { certificateKeyId, certificateToSign, signedCertificate } from '../core/
 import { ed25519Blob, openSshPrivateKey } from '../core/credential/openssh-private-key.ts';
 import { principalName } from '../core/principal.ts';
 import { sshString } from '../core/ssh/wire.ts';
-import type { HostCredential, HostLogin } from '../proxy-task/ssh/host-credential.ts';
+import type { HostCredential, HostLogin } from '../proxy-task/ports.ts';
 
 export type SshAuthority = {
   /** `ssh-ed25519 AAAA…`: what hosts have as TrustedUserCAKeys. */

@@ -2,8 +2,7 @@
 import { CredentialUnavailable } from '../../core/credential/credential-unavailable.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { PostgresTarget } from '../../core/target.ts';
-import type { CredentialIssuer, UpstreamCredential } from '../ports.ts';
-import type { HostCredential, HostCredentialIssuer, HostLogin } from '../ssh/host-credential.ts';
+import type { CredentialIssuer, HostCredential, HostCredentialIssuer, HostLogin, UpstreamCredential } from '../ports.ts';
 import { invokeLambda } from './invoke-lambda.ts';
 
 /** The function itself asks STS and Secrets Manager, each twice at most. */

@@ -8,7 +8,7 @@ import { StateUnavailable, type ApprovalGate, type Recorder } from '../ports.ts'
 import type { SshTarget } from '../../core/target.ts';
 import { ChannelDoor } from './channel-door.ts';
 import type { ExecReader } from '../../core/statement/host/host-reading.ts';
-import type { HostCredentialIssuer } from './host-credential.ts';
+import type { HostCredentialIssuer } from '../ports.ts';
 import type { SshCandidate } from './listener.ts';
 import { lockedOut, notLetIn, reconnect, recorderFailed, targetUnavailable, type HostRefusal } from './refusal.ts';
 import { SshSession } from './session.ts';

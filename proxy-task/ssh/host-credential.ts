@@ -4,32 +4,6 @@ import ssh2 from 'ssh2';
 import type { ParsedKey } from 'ssh2';
 import { CredentialUnavailable } from '../../core/credential/credential-unavailable.ts';
 import { openSshPrivateKey } from '../../core/credential/openssh-private-key.ts';
-import type { Principal } from '../../core/principal.ts';
-import type { SshTarget } from '../../core/target.ts';
-
-/** For one upstream login; lives in memory and goes with the session. */
-export type HostCredential = {
-  /** What evidence calls it: `env:WEB1_KEY`, a certificate's serial number, a secret's version; never the secret. */
-  readonly id: string;
-  /** PEM or OpenSSH's own form, without a passphrase. */
-  readonly privateKey: string;
-  /** An OpenSSH user certificate over that key, as its blob. */
-  readonly certificate?: Buffer;
-};
-
-export type HostLogin = {
-  readonly target: SshTarget;
-  readonly account: string;
-  readonly principal: Principal;
-  readonly session: string;
-  /** The agent's own token, for an issuer that verifies it itself; absent where it came without one. */
-  readonly token?: string;
-};
-
-export interface HostCredentialIssuer {
-  /** For one login of this session. Throws CredentialUnavailable. */
-  issueForHost(login: HostLogin): Promise<HostCredential>;
-}
 
 /** The key as the transport takes it. Throws CredentialUnavailable, whose message has nothing of the key. */
 export function readPrivateKey(text: string, target: string): ParsedKey {

@@ -7,7 +7,8 @@ import type { AnyAuthMethod, Client, ParsedKey } from 'ssh2';
 import { CERTIFICATE_TYPE } from '../../core/credential/host-certificate.ts';
 import { sshString } from '../../core/ssh/wire.ts';
 import { protocolOf, type Protocol } from './channel-internals.ts';
-import { type HostCredential, readPrivateKey } from './host-credential.ts';
+import type { HostCredential } from '../ports.ts';
+import { readPrivateKey } from './host-credential.ts';
 
 const SSH_MSG_USERAUTH_REQUEST = 50;
 

@@ -5,7 +5,7 @@ import type { Algorithms, Client, ClientChannel, PseudoTtyOptions } from 'ssh2';
 import { fingerprint } from '../../core/config/ssh-public-key.ts';
 import type { SshTarget } from '../../core/target.ts';
 import type { Clock } from '../ports.ts';
-import type { HostCredential } from './host-credential.ts';
+import type { HostCredential } from '../ports.ts';
 import { HostUnavailable } from './upstream-error.ts';
 import { upstreamLogin } from './upstream-login.ts';
 

@@ -22,6 +22,7 @@ afterAll(async () => {
 describe('a certificate', () => {
   test('is what ssh-keygen reads it to be', async () => {
     const home = new SshHome();
+    // The authority reads only the target's name.
     const target = { kind: 'ssh', name: 'web1' } as never;
     const principal = { issuer: 'corp', agent: 'agent 7=x', human: 'ann@bank.example', groups: [], expiresAtMs: 0 };
     const issued = sshAuthority(folder).credential({ target, account: 'deploy', principal, session: 's_1' }, Date.UTC(2026, 0, 2, 3, 4, 5));
