@@ -105,7 +105,10 @@ describe('issue-credential', () => {
   const asked: RoleSession[] = [];
   const issue = (request: CredentialRequest, over: Partial<CredentialPorts> = {}, target: Partial<PostgresTarget> = {}) => {
     asked.length = 0;
-    const changed = { ...config, targets: config.targets.map((each): Target => (each.kind === 'postgres' ? { ...each, ...target } : each)) };
+    const changed = {
+      ...config,
+      targets: config.targets.map((each): Target => (each.kind === 'postgres' ? { ...each, ...target } : each)),
+    };
     return issueCredential(
       {
         inForce: async () => ({ ...(await inForce()), config: changed }),

@@ -16,6 +16,7 @@ import { bundleProxy } from '../../../infra/bundle.ts';
 import { startDemoIssuer, type DemoIssuer } from '../../../standalone/demo/issuer.ts';
 import { issuerKey } from '../../../standalone/demo/issuer-tokens.ts';
 import { systemClock } from '../../../proxy-task/system-clock.ts';
+import { makeHostKey } from '../../../proxy-task/ssh/host-key.ts';
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts';
 import { isObject, jsonOf, textOf, type Json, type JsonObject } from '../../support/state-machine/json-value.ts';
 import { ACCOUNT, REGION } from '../../support/synthesized-template.ts';
@@ -111,7 +112,11 @@ export async function deploy(): Promise<Deployment> {
   };
   const console = await startAlb((event) => run('console', event));
   const instance = await deployInstance({
-    secrets: { tls: { certificate, privateKey }, slack: { botToken: 'xoxb-test', signingSecret: 'test', channel: 'C1' } },
+    secrets: {
+      tls: { certificate, privateKey },
+      slack: { botToken: 'xoxb-test', signingSecret: 'test', channel: 'C1' },
+      'ssh-host-key': makeHostKey().privateKey,
+    },
   });
   // Handlers by name before they are made: the services must listen first, since every function is told their address.
   const functions = Object.fromEntries(

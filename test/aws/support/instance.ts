@@ -46,7 +46,7 @@ export type Instance = {
 };
 
 export type InstanceOptions = {
-  /** Values of secrets by the last word of their names: `tls`, `slack`; keys for digests and masks are random. */
+  /** Values of secrets by the ends of their names: `tls`, `slack`, `ssh-host-key` as text; keys for digests and masks are random. */
   readonly secrets?: Readonly<Record<string, unknown>>;
   /** Parameters that only a deployment knows. */
   readonly parameters?: Readonly<Record<string, string>>;
@@ -146,8 +146,12 @@ async function makeSecret(
 ): Promise<void> {
   const key = (): string => randomBytes(32).toString('base64');
   const Name = textOf(templates.resolve(properties['Name'] ?? null, stack));
-  const value = given[Name.slice(Name.lastIndexOf('-') + 1)] ?? { digest: key(), maskHash: key(), maskTokenize: key() };
-  const { ARN } = await new SecretsManagerClient({}).send(new CreateSecretCommand({ Name, SecretString: JSON.stringify(value) }));
+  const [, value] = Object.entries(given).find(([ending]) => Name.endsWith(`-${ending}`)) ?? [
+    '',
+    { digest: key(), maskHash: key(), maskTokenize: key() },
+  ];
+  const SecretString = typeof value === 'string' ? value : JSON.stringify(value);
+  const { ARN } = await new SecretsManagerClient({}).send(new CreateSecretCommand({ Name, SecretString }));
   templates.give(stack, id, 'Ref', present(ARN));
 }
 
