@@ -111,7 +111,7 @@ class Reader {
       const assignment = words.length === 0 ? assignmentOf(word, this.#text) : undefined;
       if (assignment !== undefined) assignments.push(assignment);
       else words.push(word);
-      if (isReserved(words.at(-1)) && words.slice(0, -1).every(isOfTime))
+      if (isReserved(words.at(-1), this.#text) && words.slice(0, -1).every(isOfTime))
         throw new CommandNotRead('a compound command, which is not read', word.start);
     }
     if (words.length + assignments.length + redirects.length === 0) throw this.#missing('a command');
@@ -274,8 +274,9 @@ class Reader {
   }
 }
 
-function isReserved(word: Word | undefined): boolean {
-  return RESERVED.has(bareText(word) ?? '');
+/** As it is written, since `[[` is a pattern to whoever reads it as a word. */
+function isReserved(word: Word | undefined, text: string): boolean {
+  return word?.quoted === false && RESERVED.has(text.slice(word.start, word.end));
 }
 
 /** After `time` and its options, bash reads a command as if it began there. */

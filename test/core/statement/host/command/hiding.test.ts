@@ -107,6 +107,9 @@ const ATTEMPTS: readonly (readonly [command: string, expected: string])[] = [
   ['while rm /srv/x; do ls; done', 'opaque'],
   ['case a in a) rm /srv/x;; esac', 'opaque'],
   ['[[ -f $(rm /srv/x) ]]', 'opaque'],
+  // After `time` bash begins anew.
+  ['time [[ ', 'opaque'],
+  ['time -p [[ -f /srv/x', 'opaque'],
   ['coproc rm /srv/x', 'opaque'],
   ['time rm /srv/x', 'removeFile /srv/x'],
   ['time -o out ls', 'opaque'],
