@@ -186,7 +186,8 @@ class Reader {
         this.#skipLines();
         return ';';
       case ';':
-        if (twice) throw this.#unexpected();
+        // `;;` and, for bash, `;&` end a branch of `case`.
+        if (twice || this.#text[this.#at + 1] === '&') throw this.#unexpected();
         this.#token(1);
         this.#skipLines();
         return ';';

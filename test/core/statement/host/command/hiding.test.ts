@@ -110,6 +110,8 @@ const ATTEMPTS: readonly (readonly [command: string, expected: string])[] = [
   // After `time` bash begins anew.
   ['time [[ ', 'opaque'],
   ['time -p [[ -f /srv/x', 'opaque'],
+  ['ls;&>ls', 'opaque'],
+  ['ls;;ls', 'opaque'],
   ['coproc rm /srv/x', 'opaque'],
   ['time rm /srv/x', 'removeFile /srv/x'],
   ['time -o out ls', 'opaque'],
