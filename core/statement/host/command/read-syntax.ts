@@ -14,6 +14,7 @@ const MAX_TOKENS = 4096;
 
 /** First words that begin something that is not read. `time` is one for bash only, where it means what the program does. */
 const RESERVED = new Set('if then else elif fi do done case esac while until for select in function coproc [[ ]] } !'.split(' '));
+const PLAIN_NAME = /^[\w./+-]+$/u;
 const OPERATORS: readonly RedirectOperator[] = ['&>>', '&>', '<<', '>>', '>|', '<>', '<&', '>&', '<', '>'];
 const DESCRIPTOR = /[0-9]+(?=[<>])/uy;
 /** Digits of a descriptor that is not used. */
@@ -113,6 +114,14 @@ class Reader {
       else words.push(word);
       if (isReserved(words.at(-1), this.#text) && words.slice(0, -1).every(isOfTime))
         throw new CommandNotRead('a compound command, which is not read', word.start);
+      // What is timed is read as if the command began there, by rules of bash's own: only a plain name is what it seems to be.
+      if (
+        words.length > 1 &&
+        !isOfTime(word) &&
+        words.slice(0, -1).every(isOfTime) &&
+        !PLAIN_NAME.test(this.#text.slice(word.start, word.end))
+      )
+        throw new CommandNotRead('a timed command that is no plain name', word.start);
     }
     if (words.length + assignments.length + redirects.length === 0) throw this.#missing('a command');
     if (words.length > 0 && words.every(isOfTime)) throw this.#missing('what is timed');

@@ -110,6 +110,7 @@ const ATTEMPTS: readonly (readonly [command: string, expected: string])[] = [
   // After `time` bash begins anew.
   ['time [[ ', 'opaque'],
   ['time -p [[ -f /srv/x', 'opaque'],
+  ['time ls[[ ', 'opaque'],
   ['ls;&>ls', 'opaque'],
   ['ls;;ls', 'opaque'],
   ['coproc rm /srv/x', 'opaque'],

@@ -214,7 +214,8 @@ test('what is read is never what bash or dash call an error', () => {
         expect([program, text, spawnSync(program, ['-n', '-c', text], { cwd: folder, env: {} }).status]).toEqual([program, text, 0]);
       }
     }),
-    { numRuns: 2_500 },
+    // One seed, so that two runs of one commit say the same; whoever changes the reading tries others.
+    { numRuns: 2_500, seed: 20_261_120 },
   );
   expect(read).toBeGreaterThan(40);
 }, 120_000);
