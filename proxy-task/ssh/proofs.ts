@@ -8,9 +8,9 @@ import { signsWith, verifyPlain, verifySignature } from '../../core/ssh/signatur
 import { SshMalformed } from '../../core/ssh/wire.ts';
 import type { Identity } from '../pipeline/open-session.ts';
 import { StateUnavailable, type Clock, type SshLogins, type TokenVerifier } from '../ports.ts';
-import { judgeCertificate } from './certificate-login.ts';
-import { CERTIFICATE_SUFFIX, readUserCertificate, type UserCertificate } from './certificate.ts';
-import type { UserName } from './user-name.ts';
+import { judgeCertificate } from '../../core/ssh/certificate-login.ts';
+import { CERTIFICATE_SUFFIX, readUserCertificate, type UserCertificate } from '../../core/ssh/user-certificate.ts';
+import type { UserName } from '../../core/ssh/user-name.ts';
 
 export type ProofPorts = {
   readonly tokens: TokenVerifier;

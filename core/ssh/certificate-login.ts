@@ -1,10 +1,10 @@
 /** Whom a certificate lets in, and where: the rules that OpenSSH's server has, and those of tokens. */
-import { BlockList, isIP, isIPv6 } from 'node:net';
-import type { AgentConfig, SshUserCa } from '../../core/config/config.ts';
-import { nameClaim } from '../../core/identity/claims.ts';
-import { TokenRefused } from '../../core/identity/token-refused.ts';
-import { principalName, type Principal } from '../../core/principal.ts';
-import type { UserCertificate } from './certificate.ts';
+import type { AgentConfig, SshUserCa } from '../config/config.ts';
+import { nameClaim } from '../identity/claims.ts';
+import { TokenRefused } from '../identity/token-refused.ts';
+import { principalName, type Principal } from '../principal.ts';
+import { comesFrom } from './address-range.ts';
+import type { UserCertificate } from './user-certificate.ts';
 
 export type CertificateLogin = {
   readonly authorities: readonly SshUserCa[];
@@ -58,26 +58,6 @@ function agentName({ keyId, principals }: UserCertificate, { agentFrom }: SshUse
     if (error instanceof TokenRefused) return undefined;
     throw error;
   }
-}
-
-/** Whether the address is in one of these ranges; a list with anything that is no range holds nobody. */
-export function comesFrom(remoteAddress: string, ranges: readonly string[]): boolean {
-  const list = new BlockList();
-  for (const range of ranges) {
-    const [network = '', bits, ...rest] = range.split('/');
-    const family = isIP(network);
-    if (family === 0 || rest.length > 0 || (bits !== undefined && !/^\d{1,3}$/.test(bits))) return false;
-    const kind = family === 6 ? 'ipv6' : 'ipv4';
-    try {
-      if (bits === undefined) list.addAddress(network, kind);
-      else list.addSubnet(network, Number(bits), kind);
-    } catch {
-      // A prefix that is longer than the address.
-      return false;
-    }
-  }
-  const address = remoteAddress.startsWith('::ffff:') ? remoteAddress.slice('::ffff:'.length) : remoteAddress;
-  return isIP(address) !== 0 && list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
 }
 
 function refused(reason: string): CertificateAnswer {

@@ -1,8 +1,8 @@
 /** OpenSSH user certificates (`PROTOCOL.certkeys`), read strictly: one spelling, no leftovers, nothing that is not known and critical. */
-import { MAX_KEY_BYTES, keyType, readKeyBody, readPublicKey, type SshKey } from '../../core/ssh/public-key.ts';
-import { MAX_SIGNATURE_BYTES, verifySignature } from '../../core/ssh/signature.ts';
-import { SshMalformed, SshReader } from '../../core/ssh/wire.ts';
-import { fingerprint } from '../../core/config/ssh-public-key.ts';
+import { MAX_KEY_BYTES, keyType, readKeyBody, readPublicKey, type SshKey } from './public-key.ts';
+import { MAX_SIGNATURE_BYTES, verifySignature } from './signature.ts';
+import { SshMalformed, SshReader } from './wire.ts';
+import { fingerprint } from '../config/ssh-public-key.ts';
 
 export type UserCertificate = {
   /** The key that the certificate speaks of; its fingerprint is that of the certificate as a whole. */
