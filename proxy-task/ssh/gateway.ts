@@ -10,6 +10,7 @@ import { ChannelDoor } from './channel-door.ts';
 import type { ExecReader } from '../../core/statement/host/host-reading.ts';
 import type { HostCredentialIssuer } from '../ports.ts';
 import type { SshCandidate } from './listener.ts';
+import { refuseSmallPackets } from './peer-packets.ts';
 import { lockedOut, notLetIn, reconnect, recorderFailed, targetUnavailable, type HostRefusal } from './refusal.ts';
 import { SshSession } from './session.ts';
 import { HostUnavailable, upstreamRefusal } from './upstream-error.ts';
@@ -62,6 +63,7 @@ export class SshGateway {
 
   /** A client that has proved who it is; its channels are listened for when this returns. */
   onClient(candidate: SshCandidate): void {
+    refuseSmallPackets(candidate.connection);
     const door = new ChannelDoor(candidate.connection);
     this.#arriving += 1;
     this.#letIn(candidate, door)

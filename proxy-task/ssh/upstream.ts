@@ -6,6 +6,7 @@ import { fingerprint } from '../../core/config/ssh-public-key.ts';
 import type { SshTarget } from '../../core/target.ts';
 import type { Clock } from '../ports.ts';
 import type { HostCredential } from '../ports.ts';
+import { distrustSmallPackets } from './peer-packets.ts';
 import { HostUnavailable } from './upstream-error.ts';
 import { upstreamLogin } from './upstream-login.ts';
 
@@ -116,6 +117,7 @@ function open(
       ident: 'sallyport',
     });
     login.prepare(client);
+    distrustSmallPackets(client, () => socket.destroy());
     client.once('handshake', () => {
       software = softwareOf(client);
     });
