@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { Channel, Client, Connection, Session } from 'ssh2';
+import { writeExitSignal, writeSignal } from './signal-messages.ts';
 
 type Packets = {
   readonly allocStart: number;
@@ -27,8 +28,6 @@ export type Protocol = {
   readonly _packetRW: { readonly write: Packets };
   readonly _cipher: { encrypt(packet: Buffer): void };
   exitStatus(channel: number, status: number): void;
-  exitSignal(channel: number, signal: string, coreDumped: boolean, message: string): void;
-  signal(channel: number, signal: string): void;
   windowChange(channel: number, rows: number, columns: number, height: number, width: number): void;
 };
 
@@ -107,12 +106,14 @@ export function sendExitStatus(connection: Connection, channel: Channel, status:
 
 /** `signal` without SIG (RFC 4254 §6.10). */
 export function sendExitSignal(connection: Connection, channel: Channel, signal: string, coreDumped: boolean, message: string): void {
-  if (sendingState(channel) === 'closed') return;
-  hidden(connection)._protocol?.exitSignal(hiddenChannel(channel).outgoing.id, signal, coreDumped, message);
+  const { _protocol: protocol } = hidden(connection);
+  if (protocol === undefined || sendingState(channel) === 'closed') return;
+  writeExitSignal(protocol, hiddenChannel(channel).outgoing.id, signal, coreDumped, message);
 }
 
 export function sendSignal(connection: Client, channel: Channel, signal: string): void {
-  if (sendingState(channel) !== 'closed') hidden(connection)._protocol?.signal(hiddenChannel(channel).outgoing.id, signal);
+  const { _protocol: protocol } = hidden(connection);
+  if (protocol !== undefined && sendingState(channel) !== 'closed') writeSignal(protocol, hiddenChannel(channel).outgoing.id, signal);
 }
 
 export function sendWindowChange(

@@ -11,6 +11,7 @@ import type { LiveHostSession } from './live-session.ts';
 import { budgetUsedUp, capHit, reconnect, refusalLines, REFUSED_STATUS, type HostRefusal } from './refusal.ts';
 import { RelayFlow } from './relay-flow.ts';
 import { RelayWriter } from './relay-writer.ts';
+import { isSignalName } from './signal-messages.ts';
 
 /** How a program ended, as the host tells it. */
 export type Exit = { readonly status: number } | { readonly signal: string; readonly coreDumped: boolean; readonly message: string };
@@ -101,10 +102,7 @@ export class ChannelRelay {
     upstream.stderr.on('end', () => this.#closed('stderr'));
     upstream.on('close', () => this.#closed('close'));
     upstream.on('exit', (status: number | null, signal?: string, dump?: boolean, description?: string) => {
-      this.#exit =
-        status === null
-          ? { signal: (signal ?? '').replace(/^SIG/u, ''), coreDumped: dump === true, message: (description ?? '').slice(0, 256) }
-          : { status };
+      this.#exit = status === null ? exitBySignal(signal ?? '', dump === true, description ?? '') : { status };
     });
     client.on('data', (chunk: Buffer) => this.#fromClient(chunk));
     client.on('end', () => this.#clientEnded());
@@ -364,4 +362,10 @@ export class ChannelRelay {
       this.refuse(reconnect('the gateway could not follow the channel', 'unknown'));
     }
   }
+}
+
+/** The transport puts SIG before every name. One that is none becomes what OpenSSH's client makes of all of them. */
+function exitBySignal(told: string, coreDumped: boolean, message: string): Exit {
+  const signal = told.replace(/^SIG/u, '');
+  return isSignalName(signal) ? { signal, coreDumped, message: message.slice(0, 256) } : { status: 255 };
 }

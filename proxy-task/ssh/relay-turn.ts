@@ -10,16 +10,18 @@ type DataRun = { readonly channel: number; readonly stream: 'input' | 'stdout' |
 export class RelayTurn {
   readonly #recorder: SessionRecorder;
   readonly #failed: () => void;
+  readonly #broken: (error: unknown) => void;
   #then: (() => void)[] = [];
   #durability: Durability = 'written';
   #scheduled = false;
   #data: DataRun | undefined;
   #closed = false;
 
-  /** `failed`: nothing can be recorded any more, so nothing may leave. */
-  constructor(recorder: SessionRecorder, failed: () => void) {
+  /** `failed`: nothing can be recorded any more, so nothing may leave. `broken`: an error of our own in what was to happen. */
+  constructor(recorder: SessionRecorder, failed: () => void, broken: (error: unknown) => void) {
     this.#recorder = recorder;
     this.#failed = failed;
+    this.#broken = broken;
   }
 
   /** Its number; 0 once the recording has ended. */
@@ -64,9 +66,18 @@ export class RelayTurn {
     this.#endData();
     if (then.length === 0) return;
     this.#recorder.flush(durability, (error) => {
-      if (error === undefined) for (const run of then) run();
+      if (error === undefined) for (const run of then) this.#guard(run);
       else this.#failed();
     });
+  }
+
+  /** What goes wrong for one session must not end the others. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#broken(error);
+    }
   }
 
   /** Ends the events; what was to be sent is not. */

@@ -102,7 +102,14 @@ export class SshSession implements LiveHostSession {
     this.account = options.account;
     this.restrictions = options.restrictions;
     this.recorder = options.recorder;
-    this.turn = new RelayTurn(options.recorder, () => this.endUnrecorded('the recorder cannot write'));
+    this.turn = new RelayTurn(
+      options.recorder,
+      () => this.endUnrecorded('the recorder cannot write'),
+      (error) => {
+        this.failed(error);
+        this.end(reconnect('the gateway met an error of its own', 'unknown'), 'an error of the gateway', true);
+      },
+    );
     this.gate = options.gate;
     this.verifyIdToken = options.verifyIdToken;
     this.clock = options.clock;

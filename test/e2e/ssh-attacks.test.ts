@@ -1,0 +1,89 @@
+// Clients that know the protocol of SSH better than is good: nothing of them runs unjudged, and nobody else is hurt.
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Client, ServerChannel } from 'ssh2';
+import { startEmbeddedHost, type EmbeddedHost, type HostOptions } from '../support/embedded-host.ts';
+import { collect, exec, run, startHostGateway, type HostGateway, type HostGatewayConfig } from '../support/host-gateway.ts';
+import { MSG, request, sendRaw, serverRequest, sshText } from '../support/raw-ssh.ts';
+
+const undo: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const step of undo.splice(0).toReversed()) await step();
+});
+
+async function start(config: HostGatewayConfig = {}, options: HostOptions = {}): Promise<{ host: EmbeddedHost; gateway: HostGateway }> {
+  const host = await startEmbeddedHost(options);
+  undo.push(() => host.stop());
+  const gateway = await startHostGateway(host, config);
+  undo.push(() => gateway.stop());
+  return { host, gateway };
+}
+
+/** The gateway's next channel is this one: a client that asks by hand has to know. Resolves once it is there. */
+async function openByHand(client: Client, channel: number, packetBytes = 32_768): Promise<void> {
+  sendRaw(client, MSG.CHANNEL_OPEN, sshText('session'), 900 + channel, 2_097_152, packetBytes);
+  // The gateway reads in order: when this has run, the channel is open.
+  await run(client, 'echo there');
+}
+
+/** That all before it has been read. */
+async function caughtUp(client: Client): Promise<void> {
+  await run(client, 'echo there');
+}
+
+/** As OpenSSH's server tells it, by whatever name. */
+function exitBySignal(channel: ServerChannel, name: string): void {
+  serverRequest(channel, 'exit-signal', sshText(name), Buffer.of(0), sshText(''), sshText(''));
+  channel.end();
+}
+
+describe('a client that opens a channel', () => {
+  test.each([0, 1, 1_023])('with packets of %i bytes gets none, and keeps nobody waiting', async (packetBytes) => {
+    const { host, gateway } = await start();
+    const client = await gateway.connect();
+    await run(client, 'echo first');
+    await openByHand(client, 1, packetBytes);
+    request(client, 1, 'exec', false, sshText('echo hidden'));
+    await caughtUp(client);
+    const other = await run(await gateway.connect({ principal: 'agent-8' }), 'echo other');
+    expect(other.stdout.toString()).toBe('other\n');
+    expect(host.asked).not.toContain('echo hidden');
+  });
+});
+
+describe('a command that waits for people', () => {
+  test('and whose client has sent input and closed the channel does not run, though somebody approves', async () => {
+    const { host, gateway } = await start();
+    const client = await gateway.connect({ groups: ['analysts'] });
+    const channel = await exec(client, 'cat');
+    const { id } = await gateway.pending();
+    channel.write('input that nobody has read');
+    channel.close();
+    await expect.poll(() => gateway.answer(id, 'approve')).toBe(409);
+    expect(host.asked).toEqual([]);
+    expect((await gateway.events()).some(({ type }) => type === 'statement.sent')).toBe(false);
+  });
+});
+
+describe('a name of a signal that the RFC does not list', () => {
+  test('is passed on to the program, and ends nothing', async () => {
+    const { gateway } = await start();
+    const client = await gateway.connect();
+    const channel = await exec(client, 'trap');
+    const ran = collect(channel);
+    await new Promise((resolve) => channel.once('data', resolve));
+    request(client, 0, 'signal', false, sshText('BUS'));
+    expect((await ran).stdout.toString()).toContain('got BUS');
+  });
+
+  test.each([
+    ['SIG@openssh.com', 'SIGSIG@openssh.com', undefined],
+    ['BUS', 'SIGBUS', undefined],
+    ['not a name', undefined, 255],
+  ])('%j reaches the client when the host ends a program by it', async (name, signal, status) => {
+    const { gateway } = await start({}, { programs: { dies: ({ channel }) => exitBySignal(channel, name) } });
+    const client = await gateway.connect();
+    const ran = await run(client, 'dies');
+    expect([ran.signal, ran.status ?? undefined]).toEqual([signal, status]);
+    expect((await run(client, 'echo still there')).stdout.toString()).toBe('still there\n');
+  });
+});
