@@ -179,6 +179,12 @@ export class PostgresGateway {
         settings: settings.gateway,
         approvalUrl: this.#options.approvalUrl,
         client: candidate.socket,
+        greeting: Buffer.concat([
+          encodeAuthenticationOk(),
+          ...[...upstream.parameters].map(([name, value]) => encodeParameterStatus(name, value)),
+          encodeBackendKeyData(issued.key),
+          encodeReadyForQuery('I'),
+        ]),
         clientLeftover: candidate.leftover,
         upstream,
         sharedBuffer: this.#options.sharedBuffer,
@@ -198,14 +204,6 @@ export class PostgresGateway {
       this.#live.set(id, { session, slot: issued.session });
       if (!this.#ticking) this.#tickLater();
       this.#bySlot.set(issued.session, session);
-      candidate.socket.write(
-        Buffer.concat([
-          encodeAuthenticationOk(),
-          ...[...upstream.parameters].map(([name, value]) => encodeParameterStatus(name, value)),
-          encodeBackendKeyData(issued.key),
-          encodeReadyForQuery('I'),
-        ]),
-      );
       session.start();
       // Draining began while it logged in upstream.
       if (this.#draining) session.drain();

@@ -136,7 +136,7 @@ export class Intake {
     try {
       switch (type) {
         case TYPE.terminate:
-          this.#session.end(undefined, 'the client closed the session', false, 'leave');
+          this.#session.clientClosed();
           return true;
         case TYPE.sync:
           if (machine.copyIn !== undefined) return true;

@@ -1,14 +1,10 @@
 /** What the parts of one session share: who it is, what it knows, and how it speaks to either side. */
-import type { SessionRecorder } from '../../core/evidence/recorder.ts';
 import type { DetectorSet } from '../../core/masking/detectors.ts';
 import type { MaskKeys } from '../../core/masking/keyed.ts';
-import type { VerifyIdToken } from '../../core/approval/votes.ts';
-import type { Principal } from '../../core/principal.ts';
 import type { PostgresTarget } from '../../core/target.ts';
 import type { StatementJudge } from '../../core/judging/authorize.ts';
 import type { View } from '../../core/judging/view.ts';
-import type { SessionBudgets } from '../pipeline/session-budgets.ts';
-import type { ApprovalGate, Clock } from '../ports.ts';
+import type { Session } from '../pipeline/session.ts';
 import type { NameBook } from './prepared.ts';
 import type { OutputColumn } from '../../core/statement/sql/reading.ts';
 import type { Outbox } from './outbox.ts';
@@ -30,22 +26,13 @@ export type Cursor = {
 /** What the agent set with `SET sallyport.*` or `-c` (design §3). */
 export type GatewaySettings = { reason: string; approval: 'wait' | 'failfast'; approvalId: string };
 
-export interface LiveSession {
-  readonly id: string;
-  readonly writer: string;
-  readonly principal: Principal;
-  readonly target: PostgresTarget;
+export interface LiveSession extends Session<PostgresTarget, Refusal> {
   readonly runtime: TargetRuntime;
   readonly judge: StatementJudge;
   readonly machine: SessionMachine<StatementRun, Refusal, DescribeSubject>;
   readonly statements: NameBook<Prepared>;
   readonly portals: NameBook<StatementRun>;
   readonly cursors: NameBook<Cursor>;
-  readonly recorder: SessionRecorder;
-  readonly gate: ApprovalGate;
-  readonly verifyIdToken: VerifyIdToken;
-  readonly budgets: SessionBudgets;
-  readonly clock: Clock;
   readonly keys: SessionKeys;
   readonly settings: GatewaySettings;
   readonly toTarget: Outbox;
@@ -54,25 +41,16 @@ export interface LiveSession {
   detectors(): DetectorSet;
   /** Name of the prepared statement that never exists: what refused messages are replaced by. */
   readonly failingStatement: string;
-  /** Link of the approval page of an id. */
-  approvalUrl(id: string): string;
   /** What has to be read again before the next statement is judged. */
   readonly stale: Staleness;
-  /** Statements numbered so far. */
-  statementCount: number;
-  releasedRows: number;
-  releasedBytes: number;
   /** SET sallyport.* that the target has not confirmed yet. */
   settingsPending: number;
   /** Looks again at the client's message in hand: something it waited for may have happened. */
   wake(): void;
   /** Records and sends what is in `toClient`. */
   flushToClient(): void;
-  /**
-   * Ends the session: the client is told, both connections close, the recording is sealed. What still runs on the target
-   * is canceled there, unless it is to be left to its end.
-   */
-  end(refusal: Refusal | undefined, reason: string, abnormal: boolean, abandon?: 'cancel' | 'leave'): void;
+  /** The client says goodbye: what it sent runs to its end on the target, as with PostgreSQL. */
+  clientClosed(): void;
 }
 
 export type SessionKeys = {

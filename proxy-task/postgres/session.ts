@@ -1,16 +1,12 @@
 /** One client, one target: the two sockets, and the parts that stand between them. */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { SessionRecorder } from '../../core/evidence/recorder.ts';
 import type { ByteSink } from '../../core/masking/byte-sink.ts';
 import type { DetectorSet } from '../../core/masking/detectors.ts';
-import type { VerifyIdToken } from '../../core/approval/votes.ts';
 import { SallyportError } from '../../core/errors.ts';
-import type { Principal } from '../../core/principal.ts';
 import type { PostgresTarget } from '../../core/target.ts';
-import { SessionBudgets } from '../pipeline/session-budgets.ts';
 import type { StatementJudge } from '../../core/judging/authorize.ts';
-import type { ApprovalGate, BundleSource, Clock, Control } from '../ports.ts';
+import { Session, type Executed, type Parting, type SessionOptions } from '../pipeline/session.ts';
 import { Delivery } from './delivery.ts';
 import { FrameSplitter, clientFrameLimits, upstreamFrameLimits } from './frames.ts';
 import { Freshness } from './freshness.ts';
@@ -47,67 +43,40 @@ const MAX_AHEAD_BYTES = 1024 * 1024;
 const MAX_UNRECORDED_BYTES = 4 * 1024 * 1024;
 /** How long an orphaned execution may take to tell its outcome after the client has gone. */
 const ORPHAN_MS = 10_000;
-/** After its token expires a session may finish its transaction for this long. */
-const EXPIRY_GRACE_MS = 30_000;
+const UNRECORDED = 'the recorder cannot write';
 
-export type SessionOptions = {
-  readonly id: string;
-  readonly writer: string;
-  readonly principal: Principal;
-  readonly target: PostgresTarget;
+export type PostgresSessionOptions = SessionOptions<PostgresTarget> & {
   readonly runtime: TargetRuntime;
   readonly judge: StatementJudge;
-  readonly bundles: BundleSource;
-  readonly recorder: SessionRecorder;
-  readonly gate: ApprovalGate;
-  readonly verifyIdToken: VerifyIdToken;
-  readonly control: Control;
-  readonly clock: Clock;
   readonly keys: SessionKeys;
   readonly settings: GatewaySettings;
-  readonly approvalUrl: (id: string) => string;
   readonly client: Socket;
+  /** What tells the client that it is logged in. */
+  readonly greeting: Buffer;
   readonly clientLeftover: Buffer;
   readonly upstream: Upstream;
   /** The process-wide read buffer, when the upstream reads into it. */
   readonly sharedBuffer: Buffer | undefined;
   readonly sinks: SinkPool;
   readonly cancelUpstream: () => Promise<void>;
-  /** How long a session may finish its transaction after its token expired; half a minute where it is not said. */
-  readonly expiryGraceMs: number | undefined;
-  readonly onClosed: () => void;
-  /** A bug: told to the operator's log, never to the client. */
-  readonly onError: (error: unknown) => void;
 };
 
-export class PostgresSession implements LiveSession {
-  readonly id: string;
-  readonly writer: string;
-  readonly principal: Principal;
-  readonly target: PostgresTarget;
+export class PostgresSession extends Session<PostgresTarget, Refusal> implements LiveSession {
   readonly runtime: TargetRuntime;
   readonly judge: StatementJudge;
   readonly machine = new SessionMachine<StatementRun, Refusal, DescribeSubject>();
   readonly statements = new NameBook<Prepared>();
   readonly portals = new NameBook<StatementRun>();
   readonly cursors = new NameBook<Cursor>();
-  readonly recorder: SessionRecorder;
-  readonly gate: ApprovalGate;
-  readonly verifyIdToken: VerifyIdToken;
-  readonly budgets: SessionBudgets;
-  readonly clock: Clock;
   readonly keys: SessionKeys;
   readonly settings: GatewaySettings;
   readonly toTarget = new Outbox();
   readonly toClient: Outbox;
   readonly failingStatement = `sallyport refused ${randomBytes(12).toString('hex')}`;
   readonly stale: Staleness = { state: true, touched: false, catalog: false, unsettled: false, names: false };
-  statementCount = 0;
-  releasedRows = 0;
-  releasedBytes = 0;
   settingsPending = 0;
 
-  readonly #options: SessionOptions;
+  readonly #options: PostgresSessionOptions;
   readonly #client: Socket;
   readonly #upstream: Upstream;
   readonly #freshness: Freshness;
@@ -116,47 +85,26 @@ export class PostgresSession implements LiveSession {
   readonly #fromClient: FrameSplitter;
   readonly #fromTarget: FrameSplitter;
   readonly #timers: { cancel(): void }[] = [];
-  #controlWatch: { stop(): void } | undefined;
-  #expiresAtMs: number;
-  readonly #openedMs: number;
-  #lastActivityMs: number;
   /** Intents are on their way to the disk; their bytes and all later ones wait. */
   #flushingIntents = false;
   /** On their way to the client, and held until the recorder has them. */
   #unrecordedBytes = 0;
   #inTargetChunk = false;
   #waking = false;
-  #ended = false;
   #clientGone = false;
-  #expired = false;
-  #draining = false;
+  /** The client has said goodbye: what it sent runs to its end. */
+  #leftRunning = false;
 
-  constructor(options: SessionOptions) {
+  constructor(options: PostgresSessionOptions) {
+    super(options, { reconnect, endedByOperator, recorderFailed });
     this.#options = options;
-    this.id = options.id;
-    this.writer = options.writer;
-    this.principal = options.principal;
-    this.target = options.target;
     this.runtime = options.runtime;
     this.judge = options.judge;
-    this.recorder = options.recorder;
-    this.gate = options.gate;
-    this.verifyIdToken = options.verifyIdToken;
-    this.budgets = new SessionBudgets({
-      control: options.control,
-      principal: options.principal,
-      target: options.target,
-      endsAtMs: () => this.#expiresAtMs,
-    });
-    this.clock = options.clock;
     this.keys = options.keys;
     this.settings = options.settings;
     this.toClient = new Outbox(options.sinks);
     this.#client = options.client;
     this.#upstream = options.upstream;
-    this.#expiresAtMs = options.principal.expiresAtMs;
-    this.#openedMs = options.clock.now();
-    this.#lastActivityMs = this.#openedMs;
     this.#freshness = new Freshness(this, options.bundles, options.control, `sallyport state ${randomBytes(12).toString('hex')}`);
     this.#intake = new Intake(this, this.#freshness, (id) => this.#delivery.outcomes.claimed(id));
     this.#delivery = new Delivery(
@@ -168,61 +116,23 @@ export class PostgresSession implements LiveSession {
     this.#fromClient = new FrameSplitter({
       limits: clientFrameLimits(options.target.limits.maxStatementBytes),
       onFrame: (type, buffer, start, end) => {
-        if (this.#ended) return;
+        if (this.ended) return;
         if (!this.#intake.take(type, buffer, start, end)) this.#fromClient.pause();
       },
       onTooLong: (type) => {
-        if (!this.#ended && !this.#intake.takeTooLong(type)) this.#fromClient.pause();
+        if (!this.ended && !this.#intake.takeTooLong(type)) this.#fromClient.pause();
       },
     });
     this.#fromTarget = new FrameSplitter({
       limits: upstreamFrameLimits(),
       onFrame: (type, buffer, start, end) => {
-        if (!this.#ended) this.#delivery.take(type, buffer, start, end);
+        if (!this.ended) this.#delivery.take(type, buffer, start, end);
       },
     });
   }
 
-  approvalUrl(id: string): string {
-    return this.#options.approvalUrl(id);
-  }
-
   detectors(): DetectorSet {
     return this.runtime.detectors(this.judge.view.bundle);
-  }
-
-  /** Begins to relay. The client has been told that it is ready. */
-  start(): void {
-    const client = this.#client;
-    const upstream = this.#upstream.socket;
-    client.on('data', (chunk: Buffer) => this.#onClientBytes(chunk));
-    client.on('drain', () => this.#resumeTarget());
-    client.on('close', () => this.#onClientGone());
-    client.on('end', () => this.#onClientGone());
-    upstream.on('drain', () => {
-      if (!this.#fromClient.paused) client.resume();
-    });
-    upstream.on('close', () => this.#onTargetGone());
-    upstream.on('end', () => this.#onTargetGone());
-    this.#upstream.read((buffer, start, end) => this.#onTargetBytes(buffer, start, end));
-    if (this.#upstream.leftover.length > 0) this.#onTargetBytes(this.#upstream.leftover, 0, this.#upstream.leftover.length);
-    this.#controlWatch = this.#options.control.watch({ id: this.id, principal: this.principal }, (by, reason) =>
-      this.end(endedByOperator(by, reason), `ended by ${by}: ${reason}`, false),
-    );
-    client.resume();
-    if (this.#options.clientLeftover.length > 0) this.#onClientBytes(this.#options.clientLeftover);
-  }
-
-  /** The same principal has shown a newer token. */
-  renew(expiresAtMs: number): void {
-    this.#expiresAtMs = Math.max(this.#expiresAtMs, expiresAtMs);
-    this.#expired = false;
-  }
-
-  /** The gateway stops: the session ends at the next transaction boundary. */
-  drain(): void {
-    this.#draining = true;
-    this.#endAtBoundary();
   }
 
   /** A CancelRequest for this session. */
@@ -236,7 +146,7 @@ export class PostgresSession implements LiveSession {
   }
 
   wake(): void {
-    if (this.#ended || this.#waking) return;
+    if (this.ended || this.#waking) return;
     this.#waking = true;
     try {
       this.#guard(() => {
@@ -245,7 +155,7 @@ export class PostgresSession implements LiveSession {
           if (!this.#intake.retry()) break;
           this.#sendIntents();
         }
-        if (!this.#intake.waiting && !this.#flushingIntents && this.#fromClient.paused && !this.#ended) {
+        if (!this.#intake.waiting && !this.#flushingIntents && this.#fromClient.paused && !this.ended) {
           this.#fromClient.resume();
           this.#afterFrames();
         }
@@ -266,7 +176,8 @@ export class PostgresSession implements LiveSession {
       isRecorded = true;
       this.#unrecordedBytes -= held;
       if (error !== undefined) {
-        this.#recorderFailed();
+        // What this would have told has happened.
+        this.endUnrecorded(UNRECORDED, outgoing.pieces.length > 0 ? 'unknown' : undefined);
         return;
       }
       this.#write(this.#client, this.#upstream.socket, outgoing, telling);
@@ -284,11 +195,50 @@ export class PostgresSession implements LiveSession {
     if (clientTakes && this.#unrecordedBytes <= MAX_UNRECORDED_BYTES) this.#upstream.socket.resume();
   }
 
-  end(refusal: Refusal | undefined, reason: string, abnormal: boolean, abandon: 'cancel' | 'leave' = 'cancel'): void {
-    if (this.#ended) return;
-    this.#ended = true;
+  clientClosed(): void {
+    this.#leftRunning = true;
+    this.end(undefined, 'the client closed the session', false);
+  }
+
+  protected override open(): void {
+    const client = this.#client;
+    const upstream = this.#upstream.socket;
+    client.on('data', (chunk: Buffer) => this.#onClientBytes(chunk));
+    client.on('drain', () => this.#resumeTarget());
+    client.on('close', () => this.#onClientGone());
+    client.on('end', () => this.#onClientGone());
+    client.write(this.#options.greeting);
+    upstream.on('drain', () => {
+      if (!this.#fromClient.paused) client.resume();
+    });
+    upstream.on('close', () => this.#onTargetGone());
+    upstream.on('end', () => this.#onTargetGone());
+    this.#upstream.read((buffer, start, end) => this.#onTargetBytes(buffer, start, end));
+    if (this.#upstream.leftover.length > 0) this.#onTargetBytes(this.#upstream.leftover, 0, this.#upstream.leftover.length);
+    client.resume();
+    if (this.#options.clientLeftover.length > 0) this.#onClientBytes(this.#options.clientLeftover);
+  }
+
+  protected override executed(): Executed {
+    return this.machine.unfinished().length > 0 || this.#unrecordedBytes > 0 ? 'unknown' : 'no';
+  }
+
+  /** Where no transaction is open and nothing runs. What waits for people is waited for, as long as there is time. */
+  protected override isAtBoundary(): boolean {
+    const { machine } = this;
+    return machine.drained && !machine.open && machine.status === 'I' && (this.expired || !this.#intake.waiting);
+  }
+
+  protected override isBusy(): boolean {
+    return !this.machine.drained || this.#intake.waiting;
+  }
+
+  protected override stateIsCurrent(): void {
+    if (this.#freshness.awaitsState) this.wake();
+  }
+
+  protected override leave(_refusal: Refusal | undefined, reason: string, canRecord: boolean): Parting<Refusal> {
     for (const timer of this.#timers) timer.cancel();
-    this.#controlWatch?.stop();
     this.#intake.withdraw(reason);
     // What an open transaction changed is undone with it, what was committed is in the next look at the catalog.
     if (this.runtime.flux.has(this.id)) {
@@ -298,36 +248,21 @@ export class PostgresSession implements LiveSession {
     const unfinished = this.#recordUnfinished();
     const upstream = this.#upstream.socket;
     // A client that leaves lets its statement run, as with PostgreSQL; what the gateway ends, ends on the target too.
-    if (unfinished && abandon === 'cancel') this.#options.cancelUpstream().catch(() => undefined);
+    if (unfinished && !this.#leftRunning) this.#options.cancelUpstream().catch(() => undefined);
     if (!upstream.destroyed) {
       upstream.write(encodeTerminate());
       endSocket(upstream, undefined, this.clock);
     }
-    if (refusal !== undefined) {
-      this.recorder.append({ type: 'error', code: refusal.code, severity: refusal.severity, message: refusal.message, from: 'gateway' });
-    }
-    const last = [...this.toClient.take(this.#options.sharedBuffer).pieces, ...(refusal === undefined ? [] : [encodeRefusal(refusal)])];
-    this.recorder
-      .close({
-        type: 'session.closed',
-        reason,
-        ...(refusal === undefined ? {} : { code: refusal.code }),
-        abnormal,
-        statements: this.statementCount,
-        rows: this.releasedRows,
-        bytes: this.releasedBytes,
-      })
-      .then(
-        () => endSocket(this.#client, Buffer.concat(last), this.clock),
-        // What could not be recorded is not sent: only the error goes out.
-        () => endSocket(this.#client, encodeRefusal(recorderFailed('unknown')), this.clock),
-      )
-      .finally(() => this.#options.onClosed());
+    const unsent = canRecord ? this.toClient.take(this.#options.sharedBuffer).pieces : [];
+    return (last, isRecorded) => {
+      const pieces = [...(isRecorded ? unsent : []), ...(last === undefined ? [] : [encodeRefusal(last)])];
+      endSocket(this.#client, Buffer.concat(pieces), this.clock);
+    };
   }
 
   #onClientBytes(chunk: Buffer): void {
-    if (this.#ended) return;
-    this.#lastActivityMs = this.clock.now();
+    if (this.ended) return;
+    this.touch();
     this.#guard(() => {
       this.#fromClient.push(chunk);
       this.#afterFrames();
@@ -343,7 +278,7 @@ export class PostgresSession implements LiveSession {
 
   /** Records the intents in hand, then sends their bytes; nothing overtakes. */
   #sendIntents(): void {
-    if (this.#flushingIntents || this.#ended || this.toTarget.isEmpty) return;
+    if (this.#flushingIntents || this.ended || this.toTarget.isEmpty) return;
     const durability = this.#intake.takeDurability();
     const outgoing = this.toTarget.take();
     if (durability === 'none') {
@@ -355,10 +290,10 @@ export class PostgresSession implements LiveSession {
     this.recorder.flush(durability, (error) => {
       this.#flushingIntents = false;
       if (error !== undefined) {
-        this.#recorderFailed();
+        this.endUnrecorded(UNRECORDED);
         return;
       }
-      if (this.#ended) return;
+      if (this.ended) return;
       this.#write(this.#upstream.socket, this.#client, outgoing, false);
       if (later) this.wake();
     });
@@ -367,23 +302,23 @@ export class PostgresSession implements LiveSession {
   }
 
   #onTargetBytes(buffer: Buffer, start: number, end: number): void {
-    if (this.#ended) return;
+    if (this.ended) return;
     // A long statement is no idleness: its client waits.
-    this.#lastActivityMs = this.clock.now();
+    this.touch();
     this.#inTargetChunk = true;
     this.#guard(() => {
       this.#fromTarget.push(buffer, start, end);
       this.#delivery.settle();
     });
     this.#inTargetChunk = false;
-    if (this.#ended) return;
+    if (this.ended) return;
     this.flushToClient();
     // Only where a read takes all that has come: TLS passes one record of the target after the other.
     if (buffer === this.#options.sharedBuffer && end - start < SMALL_READ_BYTES && this.#delivery.flowing) this.#gather();
     if (this.#intake.waiting) this.wake();
     else this.#sendIntents();
     if (this.#clientGone && this.machine.drained) this.end(undefined, 'the client went away', true);
-    if (this.#expired || this.#draining) this.#endAtBoundary();
+    if (this.expired || this.draining) this.endAtBoundary();
   }
 
   /**
@@ -443,7 +378,7 @@ export class PostgresSession implements LiveSession {
   }
 
   #onClientGone(): void {
-    if (this.#clientGone || this.#ended) return;
+    if (this.#clientGone || this.ended) return;
     this.#clientGone = true;
     this.#intake.withdraw('the client went away');
     const running = this.machine.unfinished();
@@ -460,27 +395,18 @@ export class PostgresSession implements LiveSession {
   }
 
   #onTargetGone(): void {
-    if (this.#ended) return;
+    if (this.ended) return;
     if (this.#delivery.fatal) {
       this.end(undefined, 'the target ended the session', true);
       return;
     }
-    const executed = this.machine.unfinished().length > 0 ? 'unknown' : 'no';
+    const executed = this.executed();
     const refusal = targetUnavailable(this.target.name, 'unreachable');
     this.end(
       executed === 'no' ? refusal : reconnect(`target "${this.target.name}" closed the connection`, executed),
       'the target closed the connection',
       true,
     );
-  }
-
-  /** Nothing can be recorded any more, so nothing may run. */
-  endUnrecorded(reason: string): void {
-    this.end(recorderFailed(this.machine.unfinished().length > 0 ? 'unknown' : 'no'), reason, true);
-  }
-
-  #recorderFailed(): void {
-    this.endUnrecorded('the recorder cannot write');
   }
 
   /** Names what was under way when the session ended; whether there was anything. */
@@ -501,35 +427,5 @@ export class PostgresSession implements LiveSession {
       unfinished.some((run) => run.judged.reading.control.transaction !== undefined || run.judged.facts.opaque) || !this.machine.drained;
     this.#delivery.outcomes.abandon(approvals, commitPending);
     return unfinished.length > 0;
-  }
-
-  /** Looks at the clocks of the session; called about once a second. */
-  tick(nowMs: number): void {
-    if (this.#ended) return;
-    if (this.#options.control.view() === 'lost') {
-      const executed = this.machine.unfinished().length > 0 ? 'unknown' : 'no';
-      this.end(reconnect('the gateway cannot read its state', executed), 'state cannot be read', true);
-      return;
-    }
-    if (this.#freshness.awaitsState) this.wake();
-    if (this.#ended) return;
-    const { limits } = this.target;
-    const deadlineMs = Math.min(this.#expiresAtMs, this.#openedMs + limits.maxSessionMs);
-    if (nowMs >= deadlineMs) {
-      this.#expired = true;
-      if (nowMs >= deadlineMs + (this.#options.expiryGraceMs ?? EXPIRY_GRACE_MS))
-        this.end(reconnect('the token or the session has expired'), 'expired', false);
-      else this.#endAtBoundary();
-    } else if (nowMs - this.#lastActivityMs >= limits.idleMs && this.machine.drained && !this.#intake.waiting) {
-      this.end(reconnect('the session was idle for too long'), 'idle', false);
-    }
-  }
-
-  /** Ends an expired or draining session where no transaction is open and nothing runs. */
-  #endAtBoundary(): void {
-    if (this.#ended || !this.machine.drained || this.machine.open || this.machine.status !== 'I') return;
-    if (this.#intake.waiting && !this.#expired) return;
-    const reason = this.#draining ? 'the gateway is shutting down' : 'the token or the session has expired';
-    this.end(reconnect(reason), this.#draining ? 'drained' : 'expired', false);
   }
 }

@@ -1,13 +1,9 @@
 /** What the parts of one session on a host share: who it is, what it knows, and how it speaks to either side. */
 import type { Connection } from 'ssh2';
-import type { VerifyIdToken } from '../../core/approval/votes.ts';
-import type { SessionRecorder } from '../../core/evidence/recorder.ts';
 import type { DetectorSet } from '../../core/masking/detectors.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
-import type { Principal } from '../../core/principal.ts';
 import type { SshTarget } from '../../core/target.ts';
-import type { SessionBudgets } from '../pipeline/session-budgets.ts';
-import type { ApprovalGate, Clock } from '../ports.ts';
+import type { Session } from '../pipeline/session.ts';
 import type { ExecReader } from '../../core/statement/host/host-reading.ts';
 import type { PathResolver } from './path-resolver.ts';
 import type { Restrictions } from './proofs.ts';
@@ -16,22 +12,13 @@ import type { RelayTurn } from './relay-turn.ts';
 import type { RelayWire } from './relay-wire.ts';
 import type { Upstream } from './upstream.ts';
 
-export interface LiveHostSession {
-  readonly id: string;
-  readonly writer: string;
-  readonly principal: Principal;
-  readonly target: SshTarget;
+export interface LiveHostSession extends Session<SshTarget, HostRefusal> {
   /** The account on the host that everything runs as. */
   readonly account: string;
   /** Of the certificate that the agent logged in with, where it did. */
   readonly restrictions: Restrictions;
-  readonly recorder: SessionRecorder;
   /** Events and bytes of channels, and what waits for them to be recorded. */
   readonly turn: RelayTurn;
-  readonly gate: ApprovalGate;
-  readonly verifyIdToken: VerifyIdToken;
-  readonly budgets: SessionBudgets;
-  readonly clock: Clock;
   /** Keys the digests of operations and approvals. */
   readonly digestKey: Uint8Array;
   readonly client: Connection;
@@ -44,19 +31,14 @@ export interface LiveHostSession {
   bundle(): Bundle;
   /** Detectors of the bundle in force. */
   detectors(): DetectorSet;
-  approvalUrl(id: string): string;
   /** Numbers the next statement. */
   nextStatement(): number;
   /** A request of a kind that is never offered: on record, within reason. */
   refusedRequest(name: string): void;
-  /** Something happened on a channel: the session is not idle. */
-  touch(): void;
   /** Bytes that went to the client. */
   released(bytes: number): void;
   /** Resolves when the shared state is current; false: the session has ended meanwhile. */
   whenCurrent(): Promise<boolean>;
   /** A bug: told to the operator's log, never to the client. */
   failed(error: unknown): void;
-  /** Ends the session: each channel says why, both connections close, the recording is sealed. */
-  end(refusal: HostRefusal | undefined, reason: string, abnormal: boolean): void;
 }
