@@ -3,7 +3,7 @@
  * state of its connection. One place, held to one version of the package by a test.
  */
 import type { Socket } from 'node:net';
-import { Readable } from 'node:stream';
+import { Duplex, Readable } from 'node:stream';
 import type { Channel, Client, Connection, Session } from 'ssh2';
 import { writeExitSignal, writeSignal } from './signal-messages.ts';
 
@@ -13,6 +13,33 @@ type Packets = {
   alloc(bytes: number, duringKeyExchange?: boolean): Buffer;
   finalize(packet: Buffer, duringKeyExchange?: boolean): Buffer;
 };
+
+/** What opens packets; ours to replace once keys are exchanged. Which fields there are tells the cipher. */
+export type Decipher = {
+  inSeqno: number;
+  decrypt(data: Buffer, start: number, end: number): number | undefined;
+  /** What the transport reads next, or false where its keys have changed; undefined where it goes on. */
+  _onPayload(payload: Buffer): number | false | undefined;
+  /** The cipher built for this machine. */
+  readonly _instance:
+    | { decrypt(packet: Buffer, ...more: readonly unknown[]): void; readonly decryptLen?: (length: Buffer, packetNumber: number) => number }
+    | undefined;
+  /** ChaCha20-Poly1305 encrypts the length; so much of it has come. */
+  readonly _lenBuf?: Buffer;
+  readonly _lenPos?: number;
+  /** AES-GCM. */
+  readonly _tag?: Buffer;
+  readonly _lenBytes?: number;
+};
+
+export type OutgoingCipher = {
+  allocPacket(payloadBytes: number): Buffer;
+  encrypt(packet: Buffer): void;
+  _onWrite(packet: Buffer): void;
+  readonly _instance: unknown;
+};
+
+type DataHandler = (protocol: unknown, recipient: number, bytes: Buffer, type?: number) => void;
 
 export type Protocol = {
   authPK: (
@@ -26,7 +53,9 @@ export type Protocol = {
   /** Ours, while keys are exchanged. */
   readonly _kexinit: unknown;
   readonly _packetRW: { readonly write: Packets };
-  readonly _cipher: { encrypt(packet: Buffer): void };
+  readonly _cipher: OutgoingCipher;
+  readonly _decipher: Decipher | undefined;
+  readonly _handlers: { CHANNEL_DATA: DataHandler; CHANNEL_EXTENDED_DATA: DataHandler };
   exitStatus(channel: number, status: number): void;
   windowChange(channel: number, rows: number, columns: number, height: number, width: number): void;
 };
@@ -143,18 +172,46 @@ export function disconnect(connection: Connection, reason: string): void {
   socket.end();
 }
 
-/** Calls `overrun` when the peer sends more than its window allows, instead of keeping what it sent. */
-export function guardWindow(channel: Channel, overrun: () => void): void {
-  const streams = channel.stderr instanceof Readable ? [channel, channel.stderr] : [channel];
-  for (const stream of streams) {
-    const push = stream.push.bind(stream);
-    // The transport hands over each packet by this call.
-    stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
-      if (chunk === null || !hasOverrunWindow(channel)) return push(chunk, encoding);
+/** The channel of a number of ours; undefined while it is not open. */
+export function channelOf(connection: Client | Connection, number: number): Channel | undefined {
+  // As above: a channel that is not open yet is another thing there.
+  const { _chanMgr: channels } = connection as unknown as { readonly _chanMgr: { get(id: number): unknown } };
+  const found = channels.get(number);
+  return found instanceof Duplex ? (found as Channel) : undefined;
+}
+
+const direct = new WeakSet<Channel>();
+
+/** Whether what comes in on it may be handed over where it lies: nobody keeps it. */
+export function readsDirectly(channel: Channel): boolean {
+  return direct.has(channel);
+}
+
+/**
+ * Reads a channel. The bytes are lent: they hold until `consume` returns. `overrun` is called when the peer sends more than its window
+ * allows, instead of keeping it. Pausing and resuming is the channel's own.
+ */
+export function readChannel(channel: Channel, consume: (bytes: Buffer, stream: 'stdout' | 'stderr') => void, overrun: () => void): void {
+  direct.add(channel);
+  const { stderr } = channel;
+  readStream(channel, channel, (bytes) => consume(bytes, 'stdout'), overrun);
+  if (stderr instanceof Readable) readStream(channel, stderr, (bytes) => consume(bytes, 'stderr'), overrun);
+}
+
+function readStream(channel: Channel, stream: Readable, consume: (bytes: Buffer) => void, overrun: () => void): void {
+  const push = stream.push.bind(stream);
+  stream.on('data', consume);
+  // The transport hands over each packet by this call; a stream that waits keeps its own copy.
+  stream.push = (chunk: Buffer | null, encoding?: BufferEncoding): boolean => {
+    if (chunk === null) return push(chunk, encoding);
+    if (hasOverrunWindow(channel)) {
       overrun();
       return false;
-    };
-  }
+    }
+    if (stream.readableFlowing !== true || stream.readableLength > 0) return push(Buffer.from(chunk), encoding);
+    consume(chunk);
+    return true;
+  };
 }
 
 /**

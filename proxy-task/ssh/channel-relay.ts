@@ -5,7 +5,7 @@
 import type { ClientChannel, ServerChannel } from 'ssh2';
 import { StreamRedactor } from '../../core/masking/stream-redactor.ts';
 import type { ChannelEvent } from '../../core/evidence/channel-event.ts';
-import { guardWindow, sendExitSignal, sendExitStatus } from './channel-internals.ts';
+import { readChannel, sendExitSignal, sendExitStatus } from './channel-internals.ts';
 import type { ChannelProtocol } from './channel-protocol.ts';
 import type { LiveHostSession } from './live-session.ts';
 import { budgetUsedUp, capHit, reconnect, refusalLines, REFUSED_STATUS, type HostRefusal } from './refusal.ts';
@@ -70,8 +70,12 @@ export class ChannelRelay {
     const set = session.detectors();
     this.#redactors = { input: new StreamRedactor(set), stdout: new StreamRedactor(set), stderr: new StreamRedactor(set) };
     this.#toClient = new RelayFlow(session.turn, new RelayWriter(client, session.clientWire), () => this.#balance());
-    guardWindow(client, () =>
-      session.end(reconnect('more was sent than the window allows', 'unknown'), 'window overrun by the client', true),
+    // What comes before the program runs waits.
+    client.pause();
+    readChannel(
+      client,
+      (bytes) => this.#fromClient(bytes),
+      () => session.end(reconnect('more was sent than the window allows', 'unknown'), 'window overrun by the client', true),
     );
     client.on('error', () => undefined);
   }
@@ -94,17 +98,18 @@ export class ChannelRelay {
     this.#upstream = upstream;
     this.#protocol = protocol;
     this.#toTarget = new RelayFlow(session.turn, new RelayWriter(upstream, session.upstreamWire), () => this.#balance());
-    guardWindow(upstream, () => session.end(reconnect('the host broke the protocol', 'unknown'), 'window overrun by the host', true));
     upstream.on('error', () => undefined);
-    upstream.on('data', (chunk: Buffer) => this.#fromTarget(chunk, 'stdout'));
-    upstream.stderr.on('data', (chunk: Buffer) => this.#fromTarget(chunk, 'stderr'));
+    readChannel(
+      upstream,
+      (bytes, stream) => this.#fromTarget(bytes, stream),
+      () => session.end(reconnect('the host broke the protocol', 'unknown'), 'window overrun by the host', true),
+    );
     upstream.on('end', () => this.#closed('stdout'));
     upstream.stderr.on('end', () => this.#closed('stderr'));
     upstream.on('close', () => this.#closed('close'));
     upstream.on('exit', (status: number | null, signal?: string, dump?: boolean, description?: string) => {
       this.#exit = status === null ? exitBySignal(signal ?? '', dump === true, description ?? '') : { status };
     });
-    client.on('data', (chunk: Buffer) => this.#fromClient(chunk));
     client.on('end', () => this.#clientEnded());
     this.#balance();
   }
@@ -183,13 +188,15 @@ export class ChannelRelay {
     if (!this.#ended) this.#options.session.turn.append(event);
   }
 
+  /** The bytes are lent. */
   #fromClient(chunk: Buffer): void {
     const { session, channel, onBytes } = this.#options;
     if (this.#ended) return;
     session.touch();
     this.#inputBytes += chunk.length;
     if (this.#protocol !== undefined) {
-      this.#guard((protocol) => protocol.fromClient(chunk));
+      const own = Buffer.from(chunk);
+      this.#guard((protocol) => protocol.fromClient(own));
       return;
     }
     if (onBytes !== undefined) onBytes('input', chunk);
@@ -213,13 +220,14 @@ export class ChannelRelay {
     this.#toTarget?.end(() => undefined);
   }
 
+  /** The bytes are lent. */
   #fromTarget(chunk: Buffer, stream: 'stdout' | 'stderr'): void {
     const { session, onBytes } = this.#options;
     if (this.#ended) return;
     session.touch();
     if (this.#protocol !== undefined) {
-      // A protocol may use its chunks up; standard error is passed on here.
-      const own = stream === 'stderr' ? Buffer.from(chunk) : chunk;
+      // A protocol keeps its chunks, and may use them up; standard error is passed on here too.
+      const own = Buffer.from(chunk);
       this.#guard((protocol) => protocol.fromTarget(own, stream));
       if (stream === 'stdout' || this.#ended) return;
     }

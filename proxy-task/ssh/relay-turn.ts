@@ -55,6 +55,11 @@ export class RelayTurn {
     process.nextTick(() => this.flush());
   }
 
+  /** Whether nothing was to happen after it in this turn, and it has not happened yet. */
+  isLast(then: () => void): boolean {
+    return this.#then.at(-1) === then;
+  }
+
   /** Now, without waiting for the rest of the turn. */
   flush(): void {
     this.#scheduled = false;

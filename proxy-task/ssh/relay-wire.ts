@@ -1,6 +1,8 @@
 /** One SSH connection as something that can be busy: then whoever writes to its channels waits, so that nothing piles up in memory. */
 import type { Client, Connection } from 'ssh2';
 import { exchangesKeys, socketOf } from './channel-internals.ts';
+import { lendPackets } from './transport/lent-packets.ts';
+import { reusePackets } from './transport/sent-packets.ts';
 
 /** Several packets of SSH at once cost one call to the kernel; more would only wait in memory. */
 const MAX_UNSENT_BYTES = 256 * 1024;
@@ -13,6 +15,7 @@ export class RelayWire {
   constructor(connection: Client | Connection) {
     this.#connection = connection;
     const wake = (): void => this.#wake();
+    socketOf(connection)?.prependListener('data', () => lendPackets(connection));
     socketOf(connection)?.on('drain', wake);
     // Both ends say so after each exchange of keys; their types differ.
     (connection as Connection).on('handshake', wake);
@@ -36,6 +39,7 @@ export class RelayWire {
     const socket = socketOf(this.#connection);
     if (socket === undefined) return;
     this.#gathering = true;
+    reusePackets(this.#connection);
     socket.cork();
     setImmediate(() => {
       this.#gathering = false;

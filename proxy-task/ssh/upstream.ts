@@ -1,5 +1,4 @@
 /** One connection to a host: to a key that is pinned, as the account that was asked for. */
-import { connect, type Socket } from 'node:net';
 import ssh2 from 'ssh2';
 import type { Algorithms, Client, ClientChannel, PseudoTtyOptions } from 'ssh2';
 import { fingerprint } from '../../core/config/ssh-public-key.ts';
@@ -7,6 +6,7 @@ import type { SshTarget } from '../../core/target.ts';
 import type { Clock } from '../ports.ts';
 import type { HostCredential } from '../ports.ts';
 import { distrustSmallPackets } from './peer-packets.ts';
+import { connectLent } from './transport/shared-read.ts';
 import { HostUnavailable } from './upstream-error.ts';
 import { upstreamLogin } from './upstream-login.ts';
 
@@ -73,7 +73,7 @@ function open(
     let software = '';
     let connected = false;
     let settled = false;
-    const socket: Socket = connect({ host: target.host, port: target.port, noDelay: true });
+    const socket = connectLent({ host: target.host, port: target.port }, () => client);
     const fail = (error: HostUnavailable): void => {
       if (settled) return;
       settled = true;
