@@ -2,21 +2,26 @@
  * Where channels of a client knock. A client that has proved who it is opens channels at once, while it is still being decided
  * whether there is a session and the host is being reached: they wait, a few, and get their answer then.
  */
-import type { AcceptConnection, Connection, RejectConnection, ServerChannel, Session, TcpipRequestInfo } from 'ssh2';
+import type { AcceptConnection, Connection, ServerChannel, Session, TcpipRequestInfo } from 'ssh2';
 import { disconnect } from './channel-internals.ts';
-import { type HostRefusal, refusalLines, REFUSED_STATUS } from './refusal.ts';
+import { type HostRefusal, refusalLine, refusalLines, REFUSED_STATUS } from './refusal.ts';
 import type { Clock } from '../ports.ts';
+import type { TransportGuard } from './transport-guard.ts';
+
+/** Clients show `why`: one line. */
+type Reject = (why: string) => void;
 
 export type Knock =
-  | { readonly kind: 'session'; readonly accept: AcceptConnection<Session>; readonly reject: RejectConnection }
+  | { readonly kind: 'session'; readonly accept: AcceptConnection<Session>; readonly reject: Reject }
   | {
       readonly kind: 'forward';
       readonly accept: AcceptConnection<ServerChannel>;
-      readonly reject: RejectConnection;
+      readonly reject: Reject;
       readonly info: TcpipRequestInfo;
     };
 
 const MAX_WAITING = 64;
+const TOO_MANY_WAIT = 'sallyport: 53300 too many channels are asked for before the session has begun';
 /** Long enough for a client to open its channel and to read why it may not. */
 const LAST_WORDS_MS = 3_000;
 
@@ -28,13 +33,18 @@ export class ChannelDoor {
   #refused: ((what: string) => void) | undefined;
 
   /** To be made as soon as the client is authenticated: what nobody listens for is refused at once. */
-  constructor(connection: Connection) {
+  constructor(connection: Connection, guard: TransportGuard) {
     this.#connection = connection;
-    connection.on('session', (accept, reject) => this.#knock({ kind: 'session', accept, reject }));
-    connection.on('tcpip', (accept, reject, info) => this.#knock({ kind: 'forward', accept, reject, info }));
+    guard.onRefused((what) => this.#refuseKind(what));
+    const saying =
+      (reject: () => void): Reject =>
+      (why) =>
+        guard.refusingOpen(why, reject);
+    connection.on('session', (accept, reject) => this.#knock({ kind: 'session', accept, reject: saying(reject) }));
+    connection.on('tcpip', (accept, reject, info) => this.#knock({ kind: 'forward', accept, reject: saying(reject), info }));
     connection.on('openssh.streamlocal', (_accept, reject) => {
       this.#refuseKind('direct-streamlocal@openssh.com');
-      reject();
+      guard.refusingOpen('sallyport: 0A000 sockets of the host are not offered', reject);
     });
     connection.on('request', (_accept, reject: (() => void) | undefined, name: string) => {
       this.#refuseKind(name);
@@ -56,10 +66,12 @@ export class ChannelDoor {
     const end = (): void => disconnect(connection, `sallyport: ${refusal.code} ${refusal.message}`);
     const timer = clock.after(LAST_WORDS_MS, end);
     connection.once('close', () => timer.cancel());
+    let told = 0;
     this.open(
       (knock) => {
-        if (knock.kind === 'session') tellWhy(knock.accept(), refusal, end);
-        else knock.reject();
+        told += 1;
+        if (knock.kind === 'session' && told <= MAX_WAITING) tellWhy(knock.accept(), refusal, end);
+        else knock.reject(refusalLine(refusal));
       },
       () => undefined,
     );
@@ -73,7 +85,7 @@ export class ChannelDoor {
   #knock(knock: Knock): void {
     if (this.#answer !== undefined) this.#answer(knock);
     else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(knock);
-    else knock.reject();
+    else knock.reject(TOO_MANY_WAIT);
   }
 }
 

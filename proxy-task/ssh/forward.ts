@@ -5,6 +5,7 @@ import { ChannelJudging } from './channel-judging.ts';
 import { ChannelRelay } from './channel-relay.ts';
 import { ChannelEnvironment } from './channel-settings.ts';
 import type { LiveHostSession } from './live-session.ts';
+import { reconnect, refusalLine, targetRefused, unsupported, type HostRefusal } from './refusal.ts';
 import { openForward } from './upstream.ts';
 
 const HOST = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?$/;
@@ -44,18 +45,21 @@ export class ForwardChannel {
   }
 
   /** Judges, connects, then answers the client. Never rejects. */
-  async open(info: TcpipRequestInfo, accept: () => ServerChannel, reject: () => void): Promise<void> {
+  async open(info: TcpipRequestInfo, accept: () => ServerChannel, reject: (why: string) => void): Promise<void> {
     const session = this.#session;
     const endpoint = endpointOf(info);
     if (endpoint === undefined || !session.restrictions.forward || session.restrictions.command !== undefined) {
       session.refusedRequest('direct-tcpip');
-      this.#refuse(reject);
+      this.#refuse(
+        reject,
+        unsupported(endpoint === undefined ? 'that is no place to connect to' : 'the certificate that was shown forbids it'),
+      );
       return;
     }
     const { account } = session;
     const judgement = await this.#judging.ask(() => Promise.resolve({ kind: 'forward', endpoint, account }));
     if (judgement.kind === 'refused' || this.#gone) {
-      this.#refuse(reject);
+      this.#refuse(reject, judgement.kind === 'refused' ? judgement.refusal : reconnect('it has ended'));
       return;
     }
     let upstream;
@@ -63,7 +67,7 @@ export class ForwardChannel {
       upstream = await openForward(session.upstream, hostOf(endpoint), info.destPort);
     } catch {
       this.#judging.completed(judgement.statement, 'error');
-      this.#refuse(reject);
+      this.#refuse(reject, targetRefused(session.target.name, `connect to ${endpoint}`));
       return;
     }
     if (this.#gone) {
@@ -116,8 +120,8 @@ export class ForwardChannel {
     this.#close('the recorder cannot write');
   }
 
-  #refuse(reject: () => void): void {
-    reject();
+  #refuse(reject: (why: string) => void, refusal: HostRefusal): void {
+    reject(refusalLine(refusal));
     this.#close('it was refused');
   }
 

@@ -64,7 +64,7 @@ export class SshGateway {
   /** A client that has proved who it is; its channels are listened for when this returns. */
   onClient(candidate: SshCandidate): void {
     refuseSmallPackets(candidate.connection);
-    const door = new ChannelDoor(candidate.connection);
+    const door = new ChannelDoor(candidate.connection, candidate.guard);
     this.#arriving += 1;
     this.#letIn(candidate, door)
       .catch((error: unknown) => {
@@ -212,6 +212,7 @@ export class SshGateway {
       commands: this.#options.commands,
       approvalUrl: this.#options.approvalUrl,
       client: candidate.connection,
+      guard: candidate.guard,
       door,
       upstream,
       expiryGraceMs: this.#options.expiryGraceMs,

@@ -36,6 +36,9 @@ export const LAST_WORDS_MS = 2_000;
 /** Longer names are no names: what is recorded of them is cut. */
 export const MAX_LABEL_CHARACTERS = 128;
 
+/** One message of SSH, as OpenSSH has it: a command comes in one. Without the transport's own ciphers it is 35,000. */
+export const MAX_PACKET_BYTES = 262_144;
+
 /** Counts connections that have not authenticated, by address. */
 export class StartupCounter {
   readonly #byAddress = new Map<string, number>();

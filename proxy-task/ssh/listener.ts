@@ -7,6 +7,7 @@ import type { Clock } from '../ports.ts';
 import type { Principal } from '../../core/principal.ts';
 import { ByteSource } from '../postgres/byte-source.ts';
 import { ALGORITHMS } from './algorithms.ts';
+import { clientFault } from './client-fault.ts';
 import { authenticate, type AuthenticationState, type Login } from './authenticate.ts';
 import {
   LAST_WORDS_MS,
@@ -18,6 +19,7 @@ import {
   type SshListenerLimits,
 } from './limits.ts';
 import type { ProofPorts, Restrictions } from './proofs.ts';
+import { TransportGuard } from './transport-guard.ts';
 import { parseUserName } from './user-name.ts';
 
 /** A client that has proved who it is, and has not been let in anywhere yet. Its connection is the caller's from here. */
@@ -39,6 +41,8 @@ export type SshCandidate = {
   readonly encryption: string;
   readonly auth: { readonly method: Login['method']; readonly fingerprint: string | undefined };
   readonly restrictions: Restrictions;
+  /** What it must not do, whatever it opens. */
+  readonly guard: TransportGuard;
   /** Bytes for the client that its socket has not taken yet: ssh2 itself does not wait for it. */
   backlogBytes(): number;
   /** Calls back once, when the socket has taken all of them. */
@@ -53,7 +57,7 @@ export type SshListenerOptions = {
   readonly hostKeys: readonly string[];
   readonly limits: SshListenerLimits;
   readonly proofs: ProofPorts;
-  readonly clock: Pick<Clock, 'after'>;
+  readonly clock: Pick<Clock, 'after' | 'now'>;
   /** Reads what a load balancer puts before the client's first byte; see StartupPolicy of Postgres. */
   readonly readPreamble?: ((source: ByteSource, peer: string) => Promise<string>) | undefined;
   /** Must listen for channels before it returns. What it throws ends that connection. */
@@ -118,7 +122,8 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
   });
   protocol.on('error', options.onError);
   protocol.on('connection', (connection, { header }) => {
-    connection.on('error', (error: unknown) => endLater(connection, error));
+    const guard = new TransportGuard(connection, clock);
+    connection.on('error', (error: unknown) => endLater(connection, guard, error));
     const socket = socketOf(connection);
     const arrival = socket === undefined ? undefined : arrivals.get(socket);
     if (arrival === undefined) {
@@ -126,11 +131,11 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
       connection.end();
       return;
     }
-    identify(connection, arrival, header.versions.software);
+    identify(connection, guard, arrival, header.versions.software);
   });
 
   /** The client has said that it speaks SSH. */
-  function identify(connection: Connection, arrival: Arrival, clientVersion: string): void {
+  function identify(connection: Connection, guard: TransportGuard, arrival: Arrival, clientVersion: string): void {
     const { socket } = arrival;
     let encryption = 'SSH-2.0';
     connection.on('handshake', ({ kex, cs }: NegotiatedAlgorithms) => {
@@ -167,6 +172,7 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
           encryption,
           auth: { method, fingerprint },
           restrictions,
+          guard,
           backlogBytes: () => socket.writableLength,
           onDrain: (run) => void (socket.writableLength === 0 ? process.nextTick(run) : socket.once('drain', run)),
         };
@@ -182,11 +188,14 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
   }
 
   /** A peer that broke the protocol may read why, and is gone then. */
-  function endLater(connection: Connection, error: unknown): void {
+  function endLater(connection: Connection, guard: TransportGuard, error: unknown): void {
+    const isFirst = guard.fault === undefined;
+    const { fault, refusal } = clientFault(error);
+    guard.cut(fault, refusal);
     const socket = socketOf(connection);
-    if (socket === undefined || socket.destroyed) return;
+    if (!isFirst || socket === undefined || socket.destroyed) return;
     const arrival = arrivals.get(socket);
-    if (arrival !== undefined) arrival.reason ??= error instanceof Error ? `a protocol error: ${error.message}` : 'a protocol error';
+    if (arrival !== undefined) arrival.reason ??= fault;
     clock.after(LAST_WORDS_MS, () => socket.destroy());
   }
 

@@ -114,6 +114,16 @@ export function unjudgeable(reason: string): HostRefusal {
   return hostRefusal('ZG014', `the command could not be judged: ${reason}`, { reason }, hint);
 }
 
+/** What came is not SSH, or not as it is spoken here. */
+export function protocolBroken(message: string, hint = 'Check the client.'): HostRefusal {
+  return hostRefusal('08P01', message, {}, hint, 'unknown');
+}
+
+export function tooManyRefused(most: number): HostRefusal {
+  const message = `more than ${most} requests were refused: the session ends`;
+  return hostRefusal('53300', message, { limit: most }, 'Ask for what is offered.', 'unknown');
+}
+
 export function unsupported(message: string): HostRefusal {
   return hostRefusal('0A000', message);
 }
@@ -141,6 +151,11 @@ export function budgetUsedUp(
 export function refusalLines(refusal: HostRefusal, newline: '\n' | '\r\n'): string {
   const lines = [`${refusal.code} ${refusal.message}`, refusal.detail, ...(refusal.hint === undefined ? [] : [refusal.hint])];
   return lines.map((line) => `sallyport: ${line}${newline}`).join('');
+}
+
+/** The same in the one line of SSH_MSG_DISCONNECT. */
+export function refusalLine({ code, message, hint }: HostRefusal): string {
+  return hint === undefined ? `sallyport: ${code} ${message}` : `sallyport: ${code} ${message}. ${hint}`;
 }
 
 /** Reasons come from people and policies: control characters would forge lines in a terminal or a log. */

@@ -1,5 +1,6 @@
 /** One client, one host: the two connections, their channels, and how it all ends. */
 import type { Connection } from 'ssh2';
+import { visibleText } from '../../core/approval/visible.ts';
 import type { DetectorSet } from '../../core/masking/detectors.ts';
 import { detectorsOn } from '../../core/masking/target-detectors.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
@@ -13,7 +14,7 @@ import { ForwardChannel } from './forward.ts';
 import type { LiveHostSession } from './live-session.ts';
 import { PathResolver } from './path-resolver.ts';
 import type { Restrictions } from './proofs.ts';
-import { endedByOperator, type HostRefusal, reconnect, recorderFailed, targetUnavailable } from './refusal.ts';
+import { endedByOperator, type HostRefusal, reconnect, recorderFailed, targetUnavailable, tooManyRefused } from './refusal.ts';
 import { RelayTurn } from './relay-turn.ts';
 import { RelayWire } from './relay-wire.ts';
 import type { TransportGuard } from './transport-guard.ts';
