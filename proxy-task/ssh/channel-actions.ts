@@ -6,6 +6,7 @@ import type { ChannelJudging } from './channel-judging.ts';
 import type { ChannelRelay } from './channel-relay.ts';
 import type { LiveHostSession } from './live-session.ts';
 import { hostRefusal, isHostRefusalCode, reconnect } from './refusal.ts';
+import { childPath, parentPath } from './sftp-place.ts';
 
 export type ActionParts = { readonly session: LiveHostSession; readonly relay: ChannelRelay; readonly judging: ChannelJudging };
 
@@ -32,9 +33,15 @@ export class RelayedActions implements ChannelActions {
   }
 
   ask(ask: number, operation: HostOperation): void {
-    const { judging, relay } = this.#parts;
+    const { judging, relay, session } = this.#parts;
+    let isHeld = false;
     void judging
-      .ask(() => Promise.resolve(operation))
+      .ask(async () => {
+        // Asked again: people have been asked, and what the path leads to may have changed since.
+        const now = isHeld ? await placedAnew(operation, session.paths) : operation;
+        isHeld = true;
+        return now;
+      })
       .then((judgement) => {
         if (relay.isEnded) return;
         this.#guard(() => {
@@ -86,4 +93,23 @@ export class RelayedActions implements ChannelActions {
       this.#parts.relay.refuse(reconnect('the gateway could not follow the channel', 'unknown'));
     }
   }
+}
+
+/**
+ * The same operation on what its paths are by now: what is sent names the paths of before, which the host follows to wherever they
+ * lead then. A path whose last part is a link now stands for itself and for what it leads to.
+ */
+async function placedAnew(operation: HostOperation, host: Pick<LiveHostSession['paths'], 'resolve'>): Promise<HostOperation> {
+  if (operation.kind !== 'file') return operation;
+  const isOfName = operation.action === 'rename' || operation.action === 'remove' || operation.action === 'removeFolder';
+  const places = await Promise.all(
+    operation.paths.map(async (path) => {
+      const folder = path === '/' ? '/' : await host.resolve(parentPath(path));
+      // What cannot be placed is blocked by policy.
+      const entry = path === '/' ? path : folder === undefined ? '' : childPath(folder, path.slice(path.lastIndexOf('/') + 1));
+      return isOfName ? [entry] : [entry, (await host.resolve(path)) ?? ''];
+    }),
+  );
+  const paths = places.flat();
+  return { ...operation, paths: isOfName ? paths : [...new Set(paths)] };
 }

@@ -1,6 +1,6 @@
 // Clients that know the protocol of SSH better than is good: nothing of them runs unjudged, and nobody else is hurt.
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Client, ServerChannel } from 'ssh2';
+import type { Client, ServerChannel, SFTPWrapper } from 'ssh2';
 import { startEmbeddedHost, type EmbeddedHost, type HostOptions } from '../support/embedded-host.ts';
 import { collect, exec, run, startHostGateway, type HostGateway, type HostGatewayConfig } from '../support/host-gateway.ts';
 import { MSG, request, sendRaw, serverRequest, sshText } from '../support/raw-ssh.ts';
@@ -61,6 +61,28 @@ describe('a command that waits for people', () => {
     await expect.poll(() => gateway.answer(id, 'approve')).toBe(409);
     expect(host.asked).toEqual([]);
     expect((await gateway.events()).some(({ type }) => type === 'statement.sent')).toBe(false);
+  });
+});
+
+describe('a file operation that waits for people', () => {
+  test('is another one when its path leads elsewhere by the time they approve', async () => {
+    const links: Record<string, string> = {};
+    const { gateway } = await start({}, { links });
+    const client = await gateway.connect({ groups: ['analysts'] });
+    const sftp = await new Promise<SFTPWrapper>((resolve, reject) => {
+      client.sftp((error, opened) => (error === undefined ? resolve(opened) : reject(error)));
+    });
+    const opened = new Promise((resolve) => sftp.open('/srv/app/new.txt', 'w', (error) => resolve(error?.message)));
+    const { id } = await gateway.pending();
+    links['/srv/app/new.txt'] = '/etc/cron.d/new';
+    await gateway.answer(id, 'approve');
+    const { id: next } = await gateway.pending();
+    expect(next).not.toBe(id);
+    expect((await gateway.events()).filter(({ type }) => type === 'statement.sent')).toEqual([]);
+    await gateway.answer(next, 'reject');
+    expect(await opened).toContain('approval rejected');
+    const judged = (await gateway.events()).find(({ type, text }) => type === 'statement.judged' && String(text).includes('write'));
+    expect(judged?.['text']).toBe('sftp write "/srv/app/new.txt" or "/etc/cron.d/new"');
   });
 });
 
