@@ -3,6 +3,7 @@ import { jsonLine } from './json-line.ts';
 import { readFileSync } from 'node:fs';
 import { cedarSchema } from '../core/policy/schema.ts';
 import { unfitForAws } from '../core/config/fit-for-aws.ts';
+import { unfitForOneMachine } from '../core/config/fit-for-one-machine.ts';
 import { readPublished } from '../core/config/published-bundle.ts';
 import type { ConfigReading } from '../core/config/read-config.ts';
 import { readConfigDirectory, readConfigFiles } from '../standalone/config-directory.ts';
@@ -63,7 +64,7 @@ async function check(
   { json, aws }: { readonly json: boolean; readonly aws: boolean },
   io: VerbIo,
 ): Promise<number> {
-  const reading = aws ? await readForAws(directory) : await readConfigDirectory(directory, env);
+  const reading = aws ? await readForAws(directory) : await readForOneMachine(directory, env);
   if ('errors' in reading) {
     if (json) for (const error of reading.errors) io.stdout.write(jsonLine({ event: 'finding', ...error }));
     else printFindings(reading.errors, io);
@@ -80,6 +81,14 @@ async function check(
   const words = Object.entries(counts).map(([what, count]) => `${count} ${count === 1 ? (ONE[what] ?? what) : what}`);
   io.stdout.write(json ? jsonLine({ event: 'checked', ok: true, version, ...counts }) : `${version} is fine: ${words.join(', ')}\n`);
   return EXIT.fine;
+}
+
+/** As `serve` reads it; what no login could use there is said now. */
+async function readForOneMachine(directory: string, env: ConfigArgument['env']): Promise<ConfigReading> {
+  const reading = await readConfigDirectory(directory, env);
+  if ('errors' in reading) return reading;
+  const unfit = unfitForOneMachine(Object.fromEntries(await readConfigFiles(directory)), reading.config);
+  return unfit.length > 0 ? { errors: unfit } : reading;
 }
 
 /** As `publish-bundle` reads it. */

@@ -42,6 +42,8 @@ export type SshTarget = {
   readonly assume?: AssumeRole;
   /** For `instanceConnect`: the instance that the key is pushed to. */
   readonly instanceId?: string;
+  /** For `sshCa`: where the host sees the gateway come from, in addresses and ranges; absent: anywhere. */
+  readonly sourceAddresses?: readonly string[];
   /** What runs commands: `posix` for sh, dash and bash; `other`: no command is read, each is opaque. */
   readonly shell: 'posix' | 'other';
   /** Names of variables that clients may set, in capitals; `LC_*` is every name that starts so. */
@@ -93,7 +95,7 @@ export type HostCredentialRef =
 export type AssumeRole = {
   readonly role: string;
   readonly externalId?: string;
-  /** For `rdsIam`, where the host's name does not say it. */
+  /** For `rdsIam`, where the host's name does not say it, and for `instanceConnect`. */
   readonly region?: string;
   /** For `rdsIam`: the one database; absent: any that the role itself reaches. */
   readonly dbResourceId?: string;

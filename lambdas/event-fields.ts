@@ -1,5 +1,6 @@
 /** Fields of an event, which is anything until it has been read. */
 import { SallyportError } from '../core/errors.ts';
+import { readShown, type Shown } from '../core/identity/shown.ts';
 
 /** The event is not what this function takes; the message names the field. */
 export class EventRefused extends SallyportError {
@@ -30,4 +31,11 @@ export function wordField<const W extends string>(fields: EventFields, name: str
   const found = words.find((word) => word === fields[name]);
   if (found === undefined) throw new EventRefused(`\`${name}\` is not one of ${words.join(', ')}`);
   return found;
+}
+
+/** What the agent has shown: `token`, or `certificate` with what its key has signed. Throws EventRefused. */
+export function shownField(fields: EventFields): Shown {
+  const shown = readShown(fields);
+  if (shown === undefined) throw new EventRefused('there is neither one `token` nor one `certificate` that can be read');
+  return shown;
 }

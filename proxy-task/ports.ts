@@ -3,6 +3,7 @@ import type { ApprovalRequest } from '../core/approval/approval.ts';
 import type { ApprovalGate } from '../core/approval/gate.ts';
 import type { RawStatement } from '../core/approval/raw-statement.ts';
 import { SallyportError } from '../core/errors.ts';
+import type { Shown } from '../core/identity/shown.ts';
 import type { Recorder } from '../core/evidence/recorder.ts';
 import type { Bundle } from '../core/policy/bundle.ts';
 import type { ConnectAnswer, MaskingAnswer } from '../core/policy/connect-answer.ts';
@@ -46,16 +47,16 @@ export type UpstreamCredential = {
   readonly password: string;
 };
 
-/** The connect decision of a process beside the proxy, which verifies the token itself. One machine has none. */
+/** The connect decision of a process beside the proxy, which verifies what the agent has shown itself. One machine has none. */
 export interface ConnectPolicy {
   /** Under this version of the bundle. Throws DecisionUnavailable. */
-  connect(token: string, target: string, version: string): Promise<ConnectAnswer>;
+  connect(shown: Shown, target: string, version: string): Promise<ConnectAnswer>;
 }
 
-/** The masking plan of a process beside the proxy, which verifies the token itself. One machine has none. */
+/** The masking plan of a process beside the proxy, which verifies what the agent has shown itself. One machine has none. */
 export interface MaskingLookup {
   /** Under this version of the bundle. Throws DecisionUnavailable. */
-  plan(token: string, target: string, version: string): Promise<MaskingAnswer>;
+  plan(shown: Shown, target: string, version: string): Promise<MaskingAnswer>;
 }
 
 export interface CredentialIssuer {
@@ -78,8 +79,8 @@ export type HostLogin = {
   readonly account: string;
   readonly principal: Principal;
   readonly session: string;
-  /** The agent's own token, for an issuer that verifies it itself; absent where it came without one. */
-  readonly token?: string;
+  /** What the agent itself has shown, for an issuer that verifies it again. */
+  readonly shown?: Shown;
 };
 
 export interface HostCredentialIssuer {

@@ -3,9 +3,8 @@ import { createPrivateKey, generateKeyPairSync, randomBytes, sign, type KeyObjec
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { CredentialUnavailable } from '../core/credential/credential-unavailable.ts';
-import { certificateKeyId, certificateToSign, signedCertificate } from '../core/credential/host-certificate.ts';
+import { certificateFor, certificateToSign, NONCE_BYTES, signedCertificate } from '../core/credential/host-certificate.ts';
 import { ed25519Blob, openSshPrivateKey } from '../core/credential/openssh-private-key.ts';
-import { principalName } from '../core/principal.ts';
 import { sshString } from '../core/ssh/wire.ts';
 import type { HostCredential, HostLogin } from '../proxy-task/ports.ts';
 
@@ -16,33 +15,27 @@ export type SshAuthority = {
   credential(login: HostLogin, nowMs: number): HostCredential;
 };
 
-const CERTIFICATE_MS = 5 * 60_000;
-/** Clocks of hosts may be behind. */
-const BEFORE_MS = 60_000;
-const EXTENSIONS = ['permit-pty', 'permit-port-forwarding'];
-
 /** Reads the key, or makes one at the first use. Throws CredentialUnavailable: hosts would not trust another one. */
 export function sshAuthority(dataDir: string): SshAuthority {
   const key = authorityKey(join(dataDir, 'keys'));
   const authority = ed25519Blob(key);
   return {
     publicKey: `ssh-ed25519 ${authority.toString('base64')}`,
-    credential: ({ account, principal, session }, nowMs) => {
+    credential: ({ target, account, principal, session }, nowMs) => {
       const { privateKey, publicKey } = generateKeyPairSync('ed25519');
       const serial = randomBytes(8).readBigUInt64BE(0);
-      const toSign = certificateToSign(
-        {
-          publicKey: ed25519Blob(publicKey),
-          nonce: randomBytes(32),
-          serial,
-          keyId: certificateKeyId({ agent: principalName(principal), human: principal.human, session }),
-          accounts: [account],
-          validAfterMs: nowMs - BEFORE_MS,
-          validBeforeMs: nowMs + CERTIFICATE_MS,
-          extensions: EXTENSIONS,
-        },
-        authority,
-      );
+      const certificate = certificateFor({
+        publicKey: ed25519Blob(publicKey),
+        account,
+        principal,
+        session,
+        sourceAddresses: target.sourceAddresses ?? [],
+        without: [],
+        nonce: randomBytes(NONCE_BYTES),
+        serial,
+        nowMs,
+      });
+      const toSign = certificateToSign(certificate, authority);
       const signature = Buffer.concat([sshString('ssh-ed25519'), sshString(sign(null, toSign, key))]);
       return {
         id: `sshCa:${serial}`,

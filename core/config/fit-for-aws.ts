@@ -31,6 +31,21 @@ export function unfitForAws(files: Readonly<Record<string, string>>, { targets }
     } else if (credential.kind === 'instanceConnect' && assume.region === undefined) {
       refuse(`the region of \`${target.name}\` is not known`, 'add `region` to `assume`');
     }
+    if (target.kind === 'ssh' && credential.kind === 'instanceConnect') {
+      target.accounts.forEach((account, at) => {
+        if (!isInstanceUser(account))
+          yaml.refuse(
+            ['targets', i, 'accounts', at],
+            `EC2 Instance Connect takes no user name like \`${account}\``,
+            'begin it with a letter or _',
+          );
+      });
+    }
   });
   return yaml.errors;
+}
+
+/** As the API of EC2 Instance Connect has them (`InstanceOSUser`). */
+function isInstanceUser(account: string): boolean {
+  return /^[A-Za-z_][A-Za-z0-9@._-]{0,30}[A-Za-z0-9$_-]?$/.test(account);
 }

@@ -4,6 +4,7 @@ import { readSecretReference } from './database-file.ts';
 import { DEFAULT_MAX_CHANNELS } from './limits.ts';
 import { readLimits } from './limits-file.ts';
 import type { HostFile } from './sallyport-shape.ts';
+import { parseRange } from '../ssh/address-range.ts';
 import { pinnedFingerprint } from './ssh-public-key.ts';
 import type { Refuse, YamlPath } from './yaml-file.ts';
 
@@ -41,6 +42,14 @@ export function readHost(raw: HostFile, limits: TargetLimits, recordRows: 'rows'
         'remove it: the command itself can say so, and is judged',
       );
   });
+  raw.sourceAddresses?.forEach((range, i) => {
+    if (parseRange(range) === undefined)
+      refuse(
+        [...path, 'sourceAddresses', i],
+        'it is neither an address nor a range of addresses',
+        'write 10.1.2.3, 10.1.0.0/16 or 2001:db8::/48',
+      );
+  });
   return {
     kind: 'ssh',
     name: raw.name,
@@ -51,6 +60,7 @@ export function readHost(raw: HostFile, limits: TargetLimits, recordRows: 'rows'
     credential: readHostCredential(raw, path, refuse),
     ...(raw.assume === undefined ? {} : { assume: raw.assume }),
     ...(raw.instanceId === undefined ? {} : { instanceId: raw.instanceId }),
+    ...(raw.sourceAddresses === undefined ? {} : { sourceAddresses: raw.sourceAddresses }),
     shell: raw.shell ?? 'posix',
     environment,
     limits: readHostLimits(raw, limits, path, refuse),
@@ -87,6 +97,8 @@ function readHostCredential(raw: HostFile, path: YamlPath, refuse: Refuse): Host
       'remove it, or change the credential',
     );
   }
+  if (raw.sourceAddresses !== undefined && credential.kind !== 'sshCa')
+    refuse([...path, 'sourceAddresses'], `${credential.kind} has no certificate that could say them`, 'remove them, or use sshCa');
   if ((credential.kind === 'instanceConnect') !== (instanceId !== undefined)) {
     refuse(
       [...path, instanceId === undefined ? 'credential' : 'instanceId'],

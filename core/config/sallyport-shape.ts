@@ -73,6 +73,7 @@ export type HostFile = {
   readonly credential: string;
   readonly assume?: AssumeRole;
   readonly instanceId?: string;
+  readonly sourceAddresses?: readonly string[];
   readonly shell?: 'posix' | 'other';
   readonly environment?: readonly string[];
   readonly limits?: Omit<LimitsFile, 'maxRows'> & { readonly maxChannels?: number };

@@ -3,6 +3,7 @@
  * and minutes, and with a key id by which the host's own log names who acts. What is signed is made here; whoever holds the
  * authority's key signs it.
  */
+import { principalName, type Principal } from '../principal.ts';
 import { sshString } from '../ssh/wire.ts';
 
 export type HostCertificate = {
@@ -18,7 +19,31 @@ export type HostCertificate = {
   readonly validBeforeMs: number;
   /** `permit-pty`, `permit-port-forwarding`: what is not here is refused by the host itself. */
   readonly extensions: readonly string[];
+  /** Addresses and ranges that the host must see the gateway come from; empty: any. */
+  readonly sourceAddresses: readonly string[];
 };
+
+/** One login of a session, and what only the issuer has: randomness and the time. */
+export type LoginToCertify = {
+  readonly publicKey: Uint8Array;
+  readonly account: string;
+  readonly principal: Principal;
+  readonly session: string;
+  readonly sourceAddresses: readonly string[];
+  /** What the agent may not have, where it came with a certificate that says so. */
+  readonly without: readonly string[];
+  /** Of NONCE_BYTES. */
+  readonly nonce: Uint8Array;
+  readonly serial: bigint;
+  readonly nowMs: number;
+};
+
+/** A host looks at the clock when somebody logs in, once: the session may go on. */
+export const CERTIFICATE_MS = 5 * 60_000;
+/** Clocks of hosts may be behind. */
+const BEFORE_MS = 60_000;
+export const NONCE_BYTES = 32;
+const EXTENSIONS = ['permit-port-forwarding', 'permit-pty'];
 
 /** Who acts, by the words of the host's log. */
 export type KeyIdParts = {
@@ -43,9 +68,25 @@ export function certificateKeyId({ agent, human, session, approval }: KeyIdParts
   return `sallyport ${parts.join(' ')}`;
 }
 
+/** The certificate with which the gateway logs in for this session. */
+export function certificateFor(login: LoginToCertify): HostCertificate {
+  const { publicKey, account, principal, session, sourceAddresses, without, nonce, serial, nowMs } = login;
+  return {
+    publicKey,
+    nonce,
+    serial,
+    keyId: certificateKeyId({ agent: principalName(principal), human: principal.human, session }),
+    accounts: [account],
+    validAfterMs: nowMs - BEFORE_MS,
+    validBeforeMs: nowMs + CERTIFICATE_MS,
+    extensions: EXTENSIONS.filter((name) => !without.includes(name)),
+    sourceAddresses,
+  };
+}
+
 /** Everything before the signature: what the authority, whose public key blob this is, signs. */
 export function certificateToSign(certificate: HostCertificate, authority: Uint8Array): Buffer {
-  const { publicKey, nonce, serial, keyId, accounts, validAfterMs, validBeforeMs, extensions } = certificate;
+  const { publicKey, nonce, serial, keyId, accounts, validAfterMs, validBeforeMs, extensions, sourceAddresses } = certificate;
   const prefix = sshString(KEY_TYPE);
   if (!Buffer.from(publicKey.subarray(0, prefix.length)).equals(prefix)) throw new Error('not an Ed25519 key');
   const numbers = Buffer.alloc(8 + 4);
@@ -64,8 +105,10 @@ export function certificateToSign(certificate: HostCertificate, authority: Uint8
     sshString(keyId),
     sshString(Buffer.concat(accounts.map((account) => sshString(account)))),
     times,
-    // No critical options: hosts that do not know one would refuse.
-    sshString(''),
+    // The one critical option: every host knows it, and one that does not refuses, as it should.
+    sshString(
+      sourceAddresses.length === 0 ? '' : Buffer.concat([sshString('source-address'), sshString(sshString(sourceAddresses.join(',')))]),
+    ),
     // Sorted by name, each with an empty value.
     sshString(Buffer.concat(extensions.toSorted().map((name) => Buffer.concat([sshString(name), sshString('')])))),
     sshString(''),

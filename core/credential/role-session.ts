@@ -11,7 +11,14 @@ import { CredentialUnavailable } from './credential-unavailable.ts';
 
 /** Whom a credential is for: an agent's session, or the gateway itself, which reads the target's catalog. */
 export type Purpose =
-  | { readonly kind: 'session'; readonly session: string; readonly principal: Principal; readonly shortName?: string }
+  | {
+      readonly kind: 'session';
+      readonly session: string;
+      readonly principal: Principal;
+      readonly shortName?: string;
+      /** On a host: the account that is logged in to. */
+      readonly account?: string;
+    }
   | { readonly kind: 'catalog' };
 
 /** What `AssumeRole` is asked for. */
@@ -54,7 +61,7 @@ export function roleSession(target: Target, purpose: Purpose): RoleSession {
     ...(assume.externalId === undefined ? {} : { externalId: assume.externalId }),
     tags,
     transitiveTagKeys: tags.map(({ key }) => key),
-    policy: sessionPolicy(target, assume),
+    policy: sessionPolicy(target, assume, purpose),
     durationSeconds: DURATION_SECONDS,
   };
 }
@@ -85,8 +92,8 @@ export function tagValue(text: string): string {
   return value.length <= MAX_TAG_VALUE ? value : `sha256=${sha256(text)}`;
 }
 
-/** Cut to this one secret, or to this one login. */
-function sessionPolicy(target: Target, assume: NonNullable<Target['assume']>): string {
+/** Cut to this one secret, this one login, or keys for this one account of this one instance. */
+function sessionPolicy(target: Target, assume: NonNullable<Target['assume']>, purpose: Purpose): string {
   const { credential } = target;
   switch (credential.kind) {
     case 'secretsManager': {
@@ -112,9 +119,23 @@ function sessionPolicy(target: Target, assume: NonNullable<Target['assume']>): s
       const login = `arn:${partition}:rds-db:${region}:${account}:dbuser:${assume.dbResourceId ?? '*'}/${user}`;
       return policyOf([{ Effect: 'Allow', Action: 'rds-db:connect', Resource: login }]);
     }
+    case 'instanceConnect': {
+      const [, partition = '', , , owner = ''] = assume.role.split(':');
+      const account = purpose.kind === 'session' ? purpose.account : undefined;
+      const id = target.kind === 'ssh' ? target.instanceId : undefined;
+      if (account === undefined || id === undefined)
+        throw new CredentialUnavailable(`target "${target.name}": a key is pushed for one account of one instance, and not both are named`);
+      return policyOf([
+        {
+          Effect: 'Allow',
+          Action: 'ec2-instance-connect:SendSSHPublicKey',
+          Resource: `arn:${partition}:ec2:${regionOf(target)}:${owner}:instance/${id}`,
+          Condition: { StringEquals: { 'ec2:osuser': account } },
+        },
+      ]);
+    }
     case 'sshCa':
-    case 'instanceConnect':
-      throw new CredentialUnavailable(`target "${target.name}": ${credential.kind} is not had through a role; use secretsManager`);
+      throw new CredentialUnavailable(`target "${target.name}": sshCa is had through no role`);
     case 'env':
     case 'file':
       throw new CredentialUnavailable(`target "${target.name}": ${credential.kind} is of one machine; in AWS use secretsManager or rdsIam`);
@@ -125,8 +146,11 @@ function sessionPolicy(target: Target, assume: NonNullable<Target['assume']>): s
 export function regionOf(target: Target): string {
   const { credential, assume, host, name } = target;
   if (credential.kind === 'secretsManager') return credential.arn.split(':')[3] ?? '';
-  const region = databaseRegion(host, assume ?? {});
-  if (region === undefined) throw new CredentialUnavailable(`target "${name}" does not say the region of its database`);
+  const region = credential.kind === 'instanceConnect' ? assume?.region : databaseRegion(host, assume ?? {});
+  if (region === undefined) {
+    const what = credential.kind === 'instanceConnect' ? 'instance' : 'database';
+    throw new CredentialUnavailable(`target "${name}" does not say the region of its ${what}`);
+  }
   return region;
 }
 

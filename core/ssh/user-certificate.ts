@@ -24,7 +24,7 @@ export type UserCertificate = {
 
 export const CERTIFICATE_SUFFIX = '-cert-v01@openssh.com';
 /** OpenSSH's own are at most a few kilobytes, 256 principals included. */
-const MAX_CERTIFICATE_BYTES = 16_384;
+export const MAX_CERTIFICATE_BYTES = 16_384;
 const MAX_NAME_BYTES = 1_024;
 const MAX_PRINCIPALS = 256;
 const MAX_LIST_BYTES = 8_192;

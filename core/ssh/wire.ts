@@ -53,6 +53,10 @@ export class SshReader {
     return first === 0 ? bytes.subarray(1) : bytes;
   }
 
+  byte(what: string): number {
+    return this.#take(1, what).readUInt8(0);
+  }
+
   uint32(what: string): number {
     return this.#take(LENGTH_BYTES, what).readUInt32BE(0);
   }
@@ -80,4 +84,12 @@ export function sshString(value: string | Uint8Array): Buffer {
   const length = Buffer.alloc(LENGTH_BYTES);
   length.writeUInt32BE(bytes.length, 0);
   return Buffer.concat([length, bytes]);
+}
+
+/** A positive `mpint` of RFC 4251, from big-endian bytes that may have leading zeros. */
+export function sshMpint(bytes: Uint8Array): Buffer {
+  const first = bytes.findIndex((byte) => byte !== 0);
+  const digits = first === -1 ? Buffer.alloc(0) : Buffer.from(bytes.subarray(first));
+  // The highest bit is the sign.
+  return sshString((digits[0] ?? 0) >= 0x80 ? Buffer.concat([Buffer.alloc(1), digits]) : digits);
 }

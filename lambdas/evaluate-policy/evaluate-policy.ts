@@ -1,12 +1,13 @@
-/** May the agent with this token open a session on this target: decided apart from the proxy, under the bundle it names. */
-import { TokenRefused } from '../../core/identity/token-refused.ts';
+/** May the agent who has shown this open a session on this target: decided apart from the proxy, under the bundle it names. */
+import type { Shown } from '../../core/identity/shown.ts';
 import { connectAnswer, type ConnectAnswer, type OtherVersion, type TokenNotTaken } from '../../core/policy/connect-answer.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
 import type { Principal } from '../../core/principal.ts';
 import type { DecidingPorts } from './ports.ts';
+import { whoAsks } from './who-asks.ts';
 
 export type SessionQuestion = {
-  readonly token: string;
+  readonly shown: Shown;
   readonly target: string;
   /** The bundle under which the proxy would open the session. */
   readonly version: string;
@@ -16,7 +17,7 @@ export function evaluatePolicy(ports: DecidingPorts, question: SessionQuestion):
   return underVersion(ports, question, (bundle, principal) => connectAnswer(bundle, principal, question.target));
 }
 
-/** Verifies the token itself; answers only under the version that is asked for. */
+/** Verifies what was shown itself; answers only under the version that is asked for. */
 export async function underVersion<A>(
   ports: DecidingPorts,
   question: SessionQuestion,
@@ -24,14 +25,8 @@ export async function underVersion<A>(
 ): Promise<A | OtherVersion | TokenNotTaken> {
   const { config, bundle } = await ports.inForce();
   if (bundle.version !== question.version) return { kind: 'other-version', version: bundle.version };
-  let principal: Principal;
-  try {
-    principal = await ports.verify(config, question.token);
-  } catch (error) {
-    // An issuer that does not answer says nothing about the token: whoever asks may ask again.
-    if (!(error instanceof TokenRefused) || error.refusal === 'keys-unavailable') throw error;
-    return { kind: 'token-refused', reason: error.refusal };
-  }
-  if (principal.expiresAtMs <= ports.now()) return { kind: 'token-refused', reason: 'expired' };
-  return answer(bundle, principal);
+  const asks = await whoAsks(ports, config, question.shown, question.target);
+  if (asks.kind === 'refused') return { kind: 'token-refused', reason: asks.reason };
+  if (asks.principal.expiresAtMs <= ports.now()) return { kind: 'token-refused', reason: 'expired' };
+  return answer(bundle, asks.principal);
 }

@@ -1,26 +1,33 @@
 /** The Lambda `evaluate-policy`: the connect decision of a session that a proxy would open, and dry runs of published bundles. */
 import { isCatalogVersion } from '../../core/approval/staged-catalog.ts';
 import { isBundleVersion } from '../../core/config/published-bundle.ts';
-import type { Explanation } from '../../core/judging/explain-statement.ts';
 import type { ConnectAnswer } from '../../core/policy/connect-answer.ts';
+import type { ExecReader } from '../../core/statement/host/host-reading.ts';
+import { loadExecReader } from '../../core/statement/host/read-exec.ts';
 import { JoseTokenVerifier } from '../../proxy-task/adapters/jose-token-verifier.ts';
 import { bundleReader } from '../adapters/s3-bundle-reader.ts';
 import { s3CatalogDumps } from '../adapters/s3-catalog-dumps.ts';
-import { EventRefused, fieldsOf, textField, wordField, type EventFields } from '../event-fields.ts';
+import { EventRefused, fieldsOf, shownField, textField, wordField, type EventFields } from '../event-fields.ts';
 import { errorFields, logOf } from '../log.ts';
 import { required } from '../settings.ts';
-import { dryRun, type DryRun } from './dry-run.ts';
+import { dryRun, type DryRun, type DryRunAnswer } from './dry-run.ts';
+
 import { evaluatePolicy, type SessionQuestion } from './evaluate-policy.ts';
 import type { DecidingPorts, DryRunPorts } from './ports.ts';
 import { verifierPerConfig } from './verifier-per-config.ts';
 
-export type DryRunAnswer = { readonly kind: 'explained'; readonly statements: readonly (Explanation & { readonly id: string })[] };
+type Explained = { readonly kind: 'explained'; readonly statements: DryRunAnswer };
 
 const log = logOf('evaluate-policy');
 let ports: (DecidingPorts & DryRunPorts) | undefined;
+/** The grammar of shells is loaded at the first dry run of commands. */
+let reader: Promise<ExecReader> | undefined;
 
-/** Takes `{"kind":"connect","token","target","version"}`, or a `DryRun` with `"kind":"dry-run"`. Throws where asking again may help. */
-export async function handler(event: unknown): Promise<ConnectAnswer | DryRunAnswer> {
+/**
+ * Takes `{"kind":"connect","target","version"}` with `token` or `certificate`, or `{"kind":"dry-run","target","version","principal"}`
+ * with `catalog` and `statements`, or with `commands`. Throws where asking again may help.
+ */
+export async function handler(event: unknown): Promise<ConnectAnswer | Explained> {
   const fields = fieldsOf(event);
   const kind = wordField(fields, 'kind', ['connect', 'dry-run']);
   try {
@@ -43,37 +50,63 @@ function answerFields(answer: ConnectAnswer): Readonly<Record<string, string | r
 }
 
 function readQuestion(fields: EventFields): SessionQuestion {
-  return { token: textField(fields, 'token'), target: textField(fields, 'target', 63), version: versionField(fields, 'version') };
+  return { shown: shownField(fields), target: textField(fields, 'target', 63), version: versionField(fields, 'version') };
 }
 
 /** A statement that is longer is not approved either. */
 const MAX_SQL_CHARACTERS = 1024 * 1024;
+/** As hosts take them. */
+const MAX_COMMAND_CHARACTERS = 65_536;
 const MAX_STATEMENTS = 1_000;
 
 function readDryRun(fields: EventFields): DryRun {
-  const { statements, groups } = fields;
-  if (!Array.isArray(statements) || statements.length > MAX_STATEMENTS) throw new EventRefused('`statements` is no list of at most 1,000');
+  const { groups } = fields;
   const names: unknown[] | undefined = Array.isArray(groups) ? groups : undefined;
-  const catalog = textField(fields, 'catalog', 128);
   const target = textField(fields, 'target', 63);
-  // Both become part of an object's name.
-  if (!isCatalogVersion(catalog) || !/^[a-z0-9_-]+$/.test(target)) throw new EventRefused('`catalog` or `target` is no name');
+  // It becomes part of an object's name.
+  if (!/^[a-z0-9_-]+$/.test(target)) throw new EventRefused('`target` is no name');
   return {
     version: versionField(fields, 'version'),
     target,
-    catalog,
     principal: textField(fields, 'principal', 512),
     ...(names === undefined ? {} : { groups: names.filter((name) => typeof name === 'string') }),
     ...(fields['human'] === undefined ? {} : { human: textField(fields, 'human', 256) }),
-    statements: statements.map((statement: unknown, at) => {
-      const each = fieldsOf(statement, `\`statements[${at}]\``);
-      return {
-        id: textField(each, 'id', 256),
-        sql: textField(each, 'sql', MAX_SQL_CHARACTERS),
-        inTransaction: each['inTransaction'] === true,
-      };
-    }),
+    asked: fields['commands'] === undefined ? readStatements(fields) : readCommands(fields),
   };
+}
+
+function readStatements(fields: EventFields): DryRun['asked'] {
+  const catalog = textField(fields, 'catalog', 128);
+  // As the target.
+  if (!isCatalogVersion(catalog)) throw new EventRefused('`catalog` is no name');
+  const statements = eachOf(fields, 'statements', (each) => ({
+    id: textField(each, 'id', 256),
+    sql: textField(each, 'sql', MAX_SQL_CHARACTERS),
+    inTransaction: each['inTransaction'] === true,
+  }));
+  return { kind: 'statements', catalog, statements };
+}
+
+function readCommands(fields: EventFields): DryRun['asked'] {
+  if (fields['statements'] !== undefined || fields['catalog'] !== undefined)
+    throw new EventRefused('`commands` are of a host, which has no `catalog` and no `statements`');
+  const commands = eachOf(fields, 'commands', (each) => {
+    const home = each['home'] === undefined ? undefined : textField(each, 'home', 4_096);
+    if (home?.startsWith('/') === false) throw new EventRefused('`home` is no whole path');
+    return {
+      id: textField(each, 'id', 256),
+      command: textField(each, 'command', MAX_COMMAND_CHARACTERS),
+      ...(each['account'] === undefined ? {} : { account: textField(each, 'account', 32) }),
+      ...(home === undefined ? {} : { home }),
+    };
+  });
+  return { kind: 'commands', commands };
+}
+
+function eachOf<E>(fields: EventFields, name: string, read: (each: EventFields) => E): readonly E[] {
+  const list = fields[name];
+  if (!Array.isArray(list) || list.length > MAX_STATEMENTS) throw new EventRefused(`\`${name}\` is no list of at most 1,000`);
+  return list.map((each: unknown, at) => read(fieldsOf(each, `\`${name}[${at}]\``)));
 }
 
 function versionField(fields: EventFields, name: string): string {
@@ -94,5 +127,6 @@ function compose(): DecidingPorts & DryRunPorts {
     now: Date.now,
     open: (version) => bundles.open(version),
     catalog: s3CatalogDumps(required('SALLYPORT_STAGING_BUCKET')),
+    commands: () => (reader ??= loadExecReader()),
   };
 }

@@ -1,14 +1,12 @@
 /** What deciding about new sessions needs from outside; `lookup-masking` needs the same. */
 import type { Config } from '../../core/config/config.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
-import type { Principal } from '../../core/principal.ts';
+import type { ExecReader } from '../../core/statement/host/host-reading.ts';
+import type { VerifyingPorts } from './who-asks.ts';
 
-export type DecidingPorts = {
+export type DecidingPorts = VerifyingPorts & {
   /** Rejects where nothing trustworthy is in force. */
   readonly inForce: () => Promise<{ readonly config: Config; readonly bundle: Bundle }>;
-  /** Verifies an agent's token under that configuration. Throws TokenRefused. */
-  readonly verify: (config: Config, token: string) => Promise<Principal>;
-  readonly now: () => number;
 };
 
 export type DryRunPorts = {
@@ -16,4 +14,6 @@ export type DryRunPorts = {
   readonly open: (version: string) => Promise<{ readonly config: Config }>;
   /** A dump of a target's catalog, or undefined. */
   readonly catalog: (target: string, version: string) => Promise<string | undefined>;
+  /** The grammar of commands. */
+  readonly commands: () => Promise<ExecReader>;
 };

@@ -1,14 +1,18 @@
-/** The Lambda `issue-credential`: the only part of Sallyport that may assume roles of targets. */
+/** The Lambda `issue-credential`: the only part of Sallyport that may assume roles of targets, and sign certificates for hosts. */
+import { randomBytes } from 'node:crypto';
 import { locksIn } from '../../core/state/locks.ts';
 import { LOCKS_ITEM } from '../../core/state/control.ts';
+import { instanceConnect } from '../adapters/instance-connect.ts';
+import { kmsSshAuthority } from '../adapters/kms-ssh-authority.ts';
 import { rdsLoginToken } from '../adapters/rds-login-token.ts';
 import { bundleReader, controlReader } from '../adapters/s3-bundle-reader.ts';
 import { secretsTargetSecret } from '../adapters/secrets-target-secret.ts';
 import { stsRoleKeys } from '../adapters/sts-role-keys.ts';
 import { verifierPerConfig } from '../evaluate-policy/verifier-per-config.ts';
-import { fieldsOf, textField, wordField } from '../event-fields.ts';
+import { bytesIn } from '../../core/ssh/certificate-proof.ts';
+import { EventRefused, fieldsOf, shownField, textField, wordField } from '../event-fields.ts';
 import { errorFields, logOf } from '../log.ts';
-import { required } from '../settings.ts';
+import { optional, required } from '../settings.ts';
 import { JoseTokenVerifier } from '../../proxy-task/adapters/jose-token-verifier.ts';
 import { issueCredential, type CredentialAnswer, type CredentialRequest } from './issue-credential.ts';
 import type { CredentialPorts } from './ports.ts';
@@ -22,7 +26,8 @@ export async function handler(event: unknown): Promise<CredentialAnswer> {
   const about = {
     target: request.target,
     purposeOf: request.purpose,
-    ...(request.purpose === 'session' ? { session: request.session } : {}),
+    ...(request.purpose === 'catalog' ? {} : { session: request.session }),
+    ...(request.purpose === 'host' ? { account: request.account } : {}),
   };
   try {
     ports ??= compose();
@@ -40,8 +45,15 @@ export async function handler(event: unknown): Promise<CredentialAnswer> {
 function readRequest(event: unknown): CredentialRequest {
   const fields = fieldsOf(event);
   const target = textField(fields, 'target', 63);
-  if (wordField(fields, 'purpose', ['session', 'catalog']) === 'catalog') return { purpose: 'catalog', target };
-  return { purpose: 'session', target, session: textField(fields, 'session', 64), token: textField(fields, 'token') };
+  const purpose = wordField(fields, 'purpose', ['session', 'host', 'catalog']);
+  if (purpose === 'catalog') return { purpose, target };
+  const asked = { target, session: textField(fields, 'session', 64), shown: shownField(fields) };
+  if (purpose === 'session') return { purpose, ...asked };
+  const account = textField(fields, 'account', 32);
+  if (fields['publicKey'] === undefined) return { purpose, ...asked, account };
+  const publicKey = bytesIn(fields['publicKey']);
+  if (publicKey === undefined) throw new EventRefused('`publicKey` is not in base64');
+  return { purpose, ...asked, account, publicKey };
 }
 
 function compose(): CredentialPorts {
@@ -58,6 +70,9 @@ function compose(): CredentialPorts {
     assume: stsRoleKeys(),
     secret: secretsTargetSecret(),
     rdsToken: rdsLoginToken(),
+    authority: kmsSshAuthority(optional('SALLYPORT_SSH_CA_KEY_ARN')),
+    pushKey: instanceConnect(),
+    random: randomBytes,
     now: Date.now,
   };
 }

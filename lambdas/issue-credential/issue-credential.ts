@@ -1,29 +1,34 @@
-/** A credential of a target for one session: given to whoever shows the agent's own token, and to no one for another reason. */
+/** A credential of a target for one session: given to whoever shows what the agent itself has, and to no one for another reason. */
 import { CredentialUnavailable } from '../../core/credential/credential-unavailable.ts';
 import { regionOf, roleSession, shortNameOf, type Purpose } from '../../core/credential/role-session.ts';
 import { passwordIn } from '../../core/credential/secret-value.ts';
-import { TokenRefused } from '../../core/identity/token-refused.ts';
-import { principalName, type Principal } from '../../core/principal.ts';
+import type { Shown } from '../../core/identity/shown.ts';
+import { principalName } from '../../core/principal.ts';
 import { lockOf } from '../../core/state/locks.ts';
-import { findDatabase, findHost, type PostgresTarget, type SshTarget } from '../../core/target.ts';
+import { findDatabase, findHost, type PostgresTarget } from '../../core/target.ts';
+import { whoAsks, type WhoAsks } from '../evaluate-policy/who-asks.ts';
+import { hostCredential, type HostGiven } from './host-credential.ts';
 import type { CredentialPorts, RoleKeys } from './ports.ts';
 
 export type CredentialRequest =
-  | { readonly purpose: 'session'; readonly target: string; readonly session: string; readonly token: string }
+  | { readonly purpose: 'session'; readonly target: string; readonly session: string; readonly shown: Shown }
+  | {
+      readonly purpose: 'host';
+      readonly target: string;
+      readonly session: string;
+      readonly shown: Shown;
+      readonly account: string;
+      /** Of the key that the task has made for this login, where it has. */
+      readonly publicKey?: Buffer;
+    }
   /** For the gateway's own reading of the target's catalog: who may invoke this function is IAM's to say. */
   | { readonly purpose: 'catalog'; readonly target: string };
 
+type DatabaseGiven = { readonly id: string; readonly password: string; readonly expiresAtMs: number };
+
 export type CredentialAnswer =
-  | {
-      readonly kind: 'issued';
-      /** Names the credential in evidence; never the secret. */
-      readonly id: string;
-      readonly password: string;
-      /** No login may begin with it afterwards. */
-      readonly expiresAtMs: number;
-      /** The bundle under which it was issued. */
-      readonly bundle: string;
-    }
+  /** `bundle`: under which it was issued. */
+  | ({ readonly kind: 'issued'; readonly bundle: string } & (DatabaseGiven | HostGiven))
   | {
       readonly kind: 'refused';
       readonly code: 'token-refused' | 'not-permitted' | 'locked' | 'unknown-target' | 'credential-unavailable';
@@ -32,6 +37,7 @@ export type CredentialAnswer =
 
 /** What the log says of an answer: whom it was for, never what was given. */
 export type Issuance = { readonly principal?: string; readonly sourceIdentity?: string; readonly role?: string };
+type Answered = { readonly answer: CredentialAnswer; readonly issuance: Issuance };
 
 /** An hour, or less where the token or the credential ends before. */
 const LONGEST_MS = 3_600_000;
@@ -39,54 +45,59 @@ const LONGEST_MS = 3_600_000;
 const RDS_TOKEN_MS = 15 * 60_000;
 
 /** Every refusal is a value; throws only what makes a retry worth while. */
-export async function issueCredential(
-  ports: CredentialPorts,
-  request: CredentialRequest,
-): Promise<{ readonly answer: CredentialAnswer; readonly issuance: Issuance }> {
+export async function issueCredential(ports: CredentialPorts, request: CredentialRequest): Promise<Answered> {
   const { config, bundle } = await ports.inForce();
-  let purpose: Purpose = { kind: 'catalog' };
   let known: Issuance = {};
-  if (request.purpose === 'session') {
-    let principal: Principal;
-    try {
-      principal = await ports.verify(config, request.token);
-    } catch (error) {
-      // An issuer that does not answer says nothing about the token: whoever asks may ask again.
-      if (!(error instanceof TokenRefused) || error.refusal === 'keys-unavailable') throw error;
-      return { answer: refused('token-refused', error.refusal), issuance: known };
-    }
+  const refuse = (code: (CredentialAnswer & { kind: 'refused' })['code'], reason: string): Answered => ({
+    answer: { kind: 'refused', code, reason },
+    issuance: known,
+  });
+  const give = (given: DatabaseGiven | HostGiven, endsMs: number): Answered => {
+    const expiresAtMs = Math.min(given.expiresAtMs, endsMs, ports.now() + LONGEST_MS);
+    return { answer: { ...given, kind: 'issued', expiresAtMs, bundle: bundle.version }, issuance: known };
+  };
+  let purpose: Purpose = { kind: 'catalog' };
+  let asks: (WhoAsks & { kind: 'known' }) | undefined;
+  if (request.purpose !== 'catalog') {
+    const answer = await whoAsks(ports, config, request.shown, request.target);
+    if (answer.kind === 'refused') return refuse('token-refused', answer.reason);
+    asks = answer;
+    const { principal } = asks;
     known = { principal: principalName(principal) };
-    if (principal.expiresAtMs <= ports.now()) return { answer: refused('token-refused', 'the token has expired'), issuance: known };
+    if (principal.expiresAtMs <= ports.now()) return refuse('token-refused', `the ${request.shown.kind} has expired`);
     const lock = lockOf(await ports.locks(), principal);
-    if (lock !== undefined) return { answer: refused('locked', lock), issuance: known };
+    if (lock !== undefined) return refuse('locked', lock);
     const decision = bundle.policies.mayConnect(principal, request.target);
-    if (decision.kind !== 'permit') return { answer: refused('not-permitted', decision.reason), issuance: known };
+    if (decision.kind !== 'permit') return refuse('not-permitted', decision.reason);
     const shortName = shortNameOf(config.agents, principal);
     purpose = { kind: 'session', session: request.session, principal, ...(shortName === undefined ? {} : { shortName }) };
   }
-  // The gateway itself reads no host: what it asks there, it asks for a session.
-  const target =
-    findDatabase(config.targets, request.target) ?? (request.purpose === 'session' ? findHost(config.targets, request.target) : undefined);
-  if (target === undefined) return { answer: refused('unknown-target', `no target is called "${request.target}"`), issuance: known };
   try {
-    const session = roleSession(target, purpose);
+    // The gateway itself reads no host: what it asks there, it asks for a session.
+    if (request.purpose === 'host' && purpose.kind === 'session' && asks !== undefined) {
+      const host = findHost(config.targets, request.target);
+      if (host === undefined) return refuse('unknown-target', `no host is called "${request.target}"`);
+      const { account, publicKey } = request;
+      if (!host.accounts.includes(account)) return refuse('not-permitted', `"${account}" is none of the accounts of "${host.name}"`);
+      if (asks.account !== undefined && asks.account !== account) return refuse('not-permitted', 'the login is for another account');
+      const { given, ...more } = await hostCredential(ports, host, purpose, { account, publicKey, without: asks.without });
+      known = { ...known, ...more };
+      return give(given, purpose.principal.expiresAtMs);
+    }
+    const database = findDatabase(config.targets, request.target);
+    if (database === undefined) return refuse('unknown-target', `no database is called "${request.target}"`);
+    // The account of a host is nothing to a database, and neither is a login there.
+    const session = roleSession(database, purpose);
     known = { ...known, sourceIdentity: session.sourceIdentity, role: session.roleArn };
-    const keys = await ports.assume(session);
-    const given = await (target.kind === 'ssh' ? hostCredentialOf(ports, target, keys) : credentialOf(ports, target, keys));
-    const endsMs = purpose.kind === 'session' ? purpose.principal.expiresAtMs : Infinity;
-    const expiresAtMs = Math.min(given.expiresAtMs, endsMs, ports.now() + LONGEST_MS);
-    return { answer: { kind: 'issued', ...given, expiresAtMs, bundle: bundle.version }, issuance: known };
+    const given = await credentialOf(ports, database, await ports.assume(session));
+    return give(given, purpose.kind === 'session' ? purpose.principal.expiresAtMs : Infinity);
   } catch (error) {
     if (!(error instanceof CredentialUnavailable)) throw error;
-    return { answer: refused('credential-unavailable', error.message), issuance: known };
+    return refuse('credential-unavailable', error.message);
   }
 }
 
-async function credentialOf(
-  ports: CredentialPorts,
-  target: PostgresTarget,
-  keys: RoleKeys,
-): Promise<{ readonly id: string; readonly password: string; readonly expiresAtMs: number }> {
+async function credentialOf(ports: CredentialPorts, target: PostgresTarget, keys: RoleKeys): Promise<DatabaseGiven> {
   const { credential, host, port, user, name } = target;
   switch (credential.kind) {
     case 'secretsManager': {
@@ -103,18 +114,4 @@ async function credentialOf(
     case 'file':
       throw new CredentialUnavailable(`target "${name}": ${credential.kind} is of one machine; in AWS use secretsManager or rdsIam`);
   }
-}
-
-/** The private key of a host: the whole text of its secret. */
-async function hostCredentialOf(ports: CredentialPorts, target: SshTarget, keys: RoleKeys): ReturnType<typeof credentialOf> {
-  const { credential, name } = target;
-  if (credential.kind !== 'secretsManager')
-    throw new CredentialUnavailable(`target "${name}": ${credential.kind} is not issued here; in AWS use secretsManager`);
-  const { value, version } = await ports.secret(credential.arn, regionOf(target), keys);
-  if (value.trim() === '') throw new CredentialUnavailable(`target "${name}": its secret is empty`);
-  return { id: `secretsManager:${version}`, password: value, expiresAtMs: ports.now() + LONGEST_MS };
-}
-
-function refused(code: (CredentialAnswer & { kind: 'refused' })['code'], reason: string): CredentialAnswer {
-  return { kind: 'refused', code, reason };
 }

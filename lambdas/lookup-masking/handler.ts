@@ -5,7 +5,7 @@ import { JoseTokenVerifier } from '../../proxy-task/adapters/jose-token-verifier
 import { bundleReader } from '../adapters/s3-bundle-reader.ts';
 import type { DecidingPorts } from '../evaluate-policy/ports.ts';
 import { verifierPerConfig } from '../evaluate-policy/verifier-per-config.ts';
-import { EventRefused, fieldsOf, textField } from '../event-fields.ts';
+import { EventRefused, fieldsOf, shownField, textField } from '../event-fields.ts';
 import { errorFields, logOf } from '../log.ts';
 import { required } from '../settings.ts';
 import { lookupMasking } from './lookup-masking.ts';
@@ -13,11 +13,11 @@ import { lookupMasking } from './lookup-masking.ts';
 const log = logOf('lookup-masking');
 let ports: DecidingPorts | undefined;
 
-/** Takes `{"token","target","version"}`. Throws where asking again may help. */
+/** Takes `{"token","target","version"}`, or `certificate` in place of the token. Throws where asking again may help. */
 export async function handler(event: unknown): Promise<MaskingAnswer> {
   const fields = fieldsOf(event);
   const question = {
-    token: textField(fields, 'token'),
+    shown: shownField(fields),
     target: textField(fields, 'target', 63),
     version: textField(fields, 'version', 64),
   };

@@ -1,4 +1,5 @@
 /** Asks `evaluate-policy` and `lookup-masking` about a session that is about to open. */
+import { shownFields, type Shown } from '../../core/identity/shown.ts';
 import { readConnectAnswer, readMaskingAnswer } from '../../core/policy/connect-answer.ts';
 import { DecisionUnavailable } from '../../core/policy/decision-unavailable.ts';
 import type { ConnectPolicy, MaskingLookup } from '../ports.ts';
@@ -16,12 +17,12 @@ export class LambdaPolicy implements ConnectPolicy, MaskingLookup {
     this.#lookup = invokeLambda(functions.lookupMasking, TIMEOUT_MS);
   }
 
-  connect(token: string, target: string, version: string): ReturnType<ConnectPolicy['connect']> {
-    return answered('evaluate-policy', readConnectAnswer, () => this.#evaluate({ kind: 'connect', token, target, version }));
+  connect(shown: Shown, target: string, version: string): ReturnType<ConnectPolicy['connect']> {
+    return answered('evaluate-policy', readConnectAnswer, () => this.#evaluate({ kind: 'connect', ...shownFields(shown), target, version }));
   }
 
-  plan(token: string, target: string, version: string): ReturnType<MaskingLookup['plan']> {
-    return answered('lookup-masking', readMaskingAnswer, () => this.#lookup({ token, target, version }));
+  plan(shown: Shown, target: string, version: string): ReturnType<MaskingLookup['plan']> {
+    return answered('lookup-masking', readMaskingAnswer, () => this.#lookup({ ...shownFields(shown), target, version }));
   }
 }
 

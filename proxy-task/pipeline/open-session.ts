@@ -1,5 +1,6 @@
 /** Who may open a session on what: the same for every protocol. */
 import { principalName, type Principal } from '../../core/principal.ts';
+import type { Shown } from '../../core/identity/shown.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
 import type { PostgresTarget, SshTarget, Target } from '../../core/target.ts';
 import type { BundleSource, Clock, Control, TargetDirectory, TokenVerifier } from '../ports.ts';
@@ -39,8 +40,10 @@ export type AdmissionPorts = {
 const VERSIONS_MEET_MS = 5_000;
 const ASK_AGAIN_MS = 500;
 
-/** How somebody has shown who they are: by a token, or in a way that the listener has verified and that names a principal. */
-export type Identity = { readonly kind: 'token'; readonly token: string } | { readonly kind: 'principal'; readonly principal: Principal };
+/** How somebody has shown who they are: by a token, or by a certificate that the listener has verified and that names a principal. */
+export type Identity =
+  | (Shown & { readonly kind: 'token' })
+  | (Shown & { readonly kind: 'certificate' } & { readonly principal: Principal });
 
 export type HostAdmissionPorts = Omit<AdmissionPorts, 'targets'> & { readonly targets: Pick<TargetDirectory, 'findHost'> };
 
@@ -69,7 +72,7 @@ async function admitTo<T extends Target>(
   const name = principalName(principal);
   const untilMs = ports.clock.now() + VERSIONS_MEET_MS;
   for (;;) {
-    if (principal.expiresAtMs <= ports.clock.now()) return { kind: 'refused', reason: 'the token has expired', principal: name };
+    if (principal.expiresAtMs <= ports.clock.now()) return { kind: 'refused', reason: `the ${identity.kind} has expired`, principal: name };
     const locked = ports.control.refusal(principal);
     if (locked !== undefined) return { kind: 'refused', reason: locked, principal: name, locked: true };
     const target = find(targetName);
@@ -97,7 +100,7 @@ async function admitTo<T extends Target>(
   }
 }
 
-/** Whoever is asked beside the proxy verifies a token itself: without one there is nothing that it could agree to. */
+/** Whoever is asked beside the proxy verifies the token or the certificate itself. */
 async function opinionOn(
   { secondOpinion }: Pick<AdmissionPorts, 'secondOpinion'>,
   identity: Identity,
@@ -106,8 +109,7 @@ async function opinionOn(
   bundle: Bundle,
 ): Promise<Opinion> {
   if (secondOpinion === undefined) return AGREED;
-  if (identity.kind === 'token') return secondOpinion.of(identity.token, principal, target, bundle);
-  return { kind: 'disagrees', reason: 'a login without a token cannot be verified beside the proxy' };
+  return secondOpinion.of(identity, principal, target, bundle);
 }
 
 const AGREED: Opinion = { kind: 'agrees' };

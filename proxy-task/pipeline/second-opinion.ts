@@ -3,6 +3,7 @@
  * of the same bundle: the same pure code ran twice, in two places with two roles, and a proxy that reads otherwise lets nobody in.
  */
 import { SallyportError } from '../../core/errors.ts';
+import type { Shown } from '../../core/identity/shown.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
 import { connectAnswer, maskingAnswer, principalKey, type ConnectAnswer, type MaskingAnswer } from '../../core/policy/connect-answer.ts';
 import { DecisionUnavailable } from '../../core/policy/decision-unavailable.ts';
@@ -49,30 +50,30 @@ export class SecondOpinion {
   }
 
   /** For a principal whom this proxy itself would let in under this bundle. Never rejects. */
-  async of(token: string, principal: Principal, target: string, bundle: Bundle): Promise<Opinion> {
+  async of(shown: Shown, principal: Principal, target: string, bundle: Bundle): Promise<Opinion> {
     const key = JSON.stringify([bundle.version, target, principalKey(principal)]);
     const nowMs = this.#clock.now();
     if ((this.#agreed.get(key) ?? 0) > nowMs) return { kind: 'agrees' };
     const shared = this.#asking.get(key);
-    const first = await (shared ?? this.#start(key, token, principal, target, bundle));
+    const first = await (shared ?? this.#start(key, shown, principal, target, bundle));
     // Another token of the same principal was asked about: what is wrong with that one is nothing about this one.
-    const opinion = first === 'token-refused' && shared !== undefined ? await this.#ask(token, principal, target, bundle) : first;
-    if (opinion === 'token-refused') return { kind: 'disagrees', reason: 'the token is not accepted beside the proxy' };
+    const opinion = first === 'token-refused' && shared !== undefined ? await this.#ask(shown, principal, target, bundle) : first;
+    if (opinion === 'token-refused') return { kind: 'disagrees', reason: `the ${shown.kind} is not accepted beside the proxy` };
     if (opinion.kind === 'agrees') this.#keep(key, Math.min(nowMs + KEPT_MS, principal.expiresAtMs));
     return opinion;
   }
 
-  #start(key: string, token: string, principal: Principal, target: string, bundle: Bundle): Promise<Opinion | 'token-refused'> {
-    const asking = this.#ask(token, principal, target, bundle).finally(() => this.#asking.delete(key));
+  #start(key: string, shown: Shown, principal: Principal, target: string, bundle: Bundle): Promise<Opinion | 'token-refused'> {
+    const asking = this.#ask(shown, principal, target, bundle).finally(() => this.#asking.delete(key));
     this.#asking.set(key, asking);
     return asking;
   }
 
-  async #ask(token: string, principal: Principal, target: string, bundle: Bundle): Promise<Opinion | 'token-refused'> {
+  async #ask(shown: Shown, principal: Principal, target: string, bundle: Bundle): Promise<Opinion | 'token-refused'> {
     try {
       const [connect, masking] = await Promise.all([
-        this.#policy.connect(token, target, bundle.version),
-        this.#masking.plan(token, target, bundle.version),
+        this.#policy.connect(shown, target, bundle.version),
+        this.#masking.plan(shown, target, bundle.version),
       ]);
       const opinion = compared(connect, masking, principal, target, bundle);
       if (opinion !== 'token-refused' && opinion.kind === 'disagrees') this.#problem(new OpinionsDiffer(opinion.reason));

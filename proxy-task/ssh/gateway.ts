@@ -133,8 +133,7 @@ export class SshGateway {
     try {
       const id = newSessionId(ports.clock.now());
       await ports.control.prepare(principal, target.name);
-      const token = identity.kind === 'token' ? { token: identity.token } : {};
-      const credential = await ports.credentials.issueForHost({ target, account, principal, session: id, ...token });
+      const credential = await ports.credentials.issueForHost({ target, account, principal, session: id, shown: identity });
       upstream = await this.#connect(candidate, target, account, credential);
       await this.#open(candidate, door, admission, { id, account, upstream, credential: credential.id });
     } catch (error) {

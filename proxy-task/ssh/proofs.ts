@@ -8,6 +8,7 @@ import { signsWith, verifyPlain, verifySignature } from '../../core/ssh/signatur
 import { SshMalformed } from '../../core/ssh/wire.ts';
 import type { Identity } from '../pipeline/open-session.ts';
 import { StateUnavailable, type Clock, type SshLogins, type TokenVerifier } from '../ports.ts';
+import type { CertificateProof } from '../../core/ssh/certificate-proof.ts';
 import { judgeCertificate } from '../../core/ssh/certificate-login.ts';
 import { CERTIFICATE_SUFFIX, readUserCertificate, type UserCertificate } from '../../core/ssh/user-certificate.ts';
 import type { UserName } from '../../core/ssh/user-name.ts';
@@ -78,7 +79,7 @@ export async function proveByKey(shown: ShownKey, user: UserName, remoteAddress:
     const { certificate } = known;
     const agreed = algorithm.slice(0, -CERTIFICATE_SUFFIX.length);
     if (!verifySignature(certificate.key, signature, signed, agreed)) return unproven('a wrong signature');
-    return byCertificate(certificate, user, remoteAddress, ports);
+    return byCertificate(certificate, user, { ...shown, remoteAddress }, ports);
   }
   const { key } = known;
   if (!verifyPlain(key, algorithm, signature, signed, 'der')) return unproven('a wrong signature');
@@ -110,20 +111,20 @@ function keyOf(algorithm: string, blob: Buffer): Known | undefined {
   }
 }
 
-function byCertificate(certificate: UserCertificate, user: UserName, remoteAddress: string, ports: ProofPorts): Proven | Unproven {
+function byCertificate(certificate: UserCertificate, user: UserName, proof: CertificateProof, ports: ProofPorts): Proven | Unproven {
   const answer = judgeCertificate(certificate, {
     authorities: ports.authorities(),
     agents: ports.agents(),
     targetName: user.targetName,
     account: user.account ?? ports.defaultAccount(user.targetName),
-    remoteAddress,
+    remoteAddress: proof.remoteAddress,
     nowMs: ports.clock.now(),
   });
   if (answer.kind === 'refused') return unproven(answer.reason);
   const { extensions, forceCommand: command } = certificate;
   return {
     kind: 'proven',
-    identity: { kind: 'principal', principal: answer.principal },
+    identity: { kind: 'certificate', principal: answer.principal, proof },
     principal: answer.principal,
     method: 'certificate',
     fingerprint: certificate.key.fingerprint,

@@ -113,19 +113,19 @@ describe('a session that is about to open', () => {
 
   test('finds the functions of the same opinion', async () => {
     const token = await agents.token();
-    expect(await opinion().of(token, await verified(token), 'bank', buildBundle(config))).toEqual({ kind: 'agrees' });
+    expect(await opinion().of({ kind: 'token', token }, await verified(token), 'bank', buildBundle(config))).toEqual({ kind: 'agrees' });
   });
 
   test('is not let in by a proxy that reads more rights from the token than there are', async () => {
     const token = await agents.token({ groups: [] });
     const forged = { ...(await verified(token)), groups: ['demo/analysts'] };
-    expect(await opinion().of(token, forged, 'bank', buildBundle(config))).toMatchObject({ kind: 'disagrees' });
+    expect(await opinion().of({ kind: 'token', token }, forged, 'bank', buildBundle(config))).toMatchObject({ kind: 'disagrees' });
   });
 
   test('is not let in by a proxy whose masking rules are others under the same version', async () => {
     const token = await agents.token();
     const tampered = { ...buildBundle(config), masks: config.masks.slice(1) };
-    expect(await opinion().of(token, await verified(token), 'bank', tampered)).toEqual({
+    expect(await opinion().of({ kind: 'token', token }, await verified(token), 'bank', tampered)).toEqual({
       kind: 'disagrees',
       reason: 'lookup-masking has another masking plan',
     });
@@ -134,14 +134,14 @@ describe('a session that is about to open', () => {
   test('hears that another version is in force', async () => {
     const token = await agents.token();
     const behind = { ...buildBundle(config), version: 'b-0000000000000001' };
-    expect(await opinion().of(token, await verified(token), 'bank', behind)).toEqual({ kind: 'other-version', version: config.version });
+    expect(await opinion().of({ kind: 'token', token }, await verified(token), 'bank', behind)).toEqual({ kind: 'other-version', version: config.version });
   });
 
   test.each(['throttled', 'unreachable', 'crashed'] as const)('is refused for now where a function is %s', async (fault) => {
     const token = await agents.token();
     for (const name of Object.values(FUNCTIONS)) {
       services.lambda.fail(name, fault);
-      expect(await opinion().of(token, await verified(token), 'bank', buildBundle(config))).toMatchObject({ kind: 'unavailable' });
+      expect(await opinion().of({ kind: 'token', token }, await verified(token), 'bank', buildBundle(config))).toMatchObject({ kind: 'unavailable' });
       services.lambda.heal(name);
     }
   });
@@ -150,7 +150,7 @@ describe('a session that is about to open', () => {
     const policy = new LambdaPolicy({ ...FUNCTIONS, evaluatePolicy: 'no-such-function' });
     const token = await agents.token();
     const alone = new SecondOpinion({ policy, masking: policy, clock: { now: Date.now }, problem: () => {} });
-    expect(await alone.of(token, await verified(token), 'bank', buildBundle(config))).toMatchObject({ kind: 'unavailable' });
+    expect(await alone.of({ kind: 'token', token }, await verified(token), 'bank', buildBundle(config))).toMatchObject({ kind: 'unavailable' });
   });
 });
 

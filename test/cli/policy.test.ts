@@ -109,13 +109,16 @@ describe('explain', () => {
     if ('errors' in reading) throw new Error('the configuration has findings');
     const sqls = ['select id, ssn as x from customers where id = 1', 'update accounts set balance = 0 where id = 1', 'selec 1'];
     const answers = await dryRun(
-      { open: async () => ({ config: reading.config }), catalog: async () => readFileSync(dump, 'utf8') },
+      {
+        open: async () => ({ config: reading.config }),
+        catalog: async () => readFileSync(dump, 'utf8'),
+        commands: () => Promise.reject(new Error('nobody asked for commands')),
+      },
       {
         version: reading.config.version,
         target: 'bank',
-        catalog: 'c',
         principal: 'demo/agent-7',
-        statements: sqls.map((sql) => ({ id: 'x', sql, inTransaction: false })),
+        asked: { kind: 'statements', catalog: 'c', statements: sqls.map((sql) => ({ id: 'x', sql, inTransaction: false })) },
       },
     );
     expect(answers).toEqual(await Promise.all(sqls.map((sql) => explain(sql))));

@@ -1,10 +1,12 @@
 /** What functions beside the proxy decide about a session that is about to open, and what they give it. */
+import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { buildBundle } from '../../core/config/build-bundle.ts';
 import type { Config } from '../../core/config/config.ts';
 import { readPublished } from '../../core/config/published-bundle.ts';
 import { CredentialUnavailable } from '../../core/credential/credential-unavailable.ts';
 import type { RoleSession } from '../../core/credential/role-session.ts';
+import type { Shown } from '../../core/identity/shown.ts';
 import { TokenRefused } from '../../core/identity/token-refused.ts';
 import type { PostgresTarget, Target } from '../../core/target.ts';
 import { evaluatePolicy } from '../../lambdas/evaluate-policy/evaluate-policy.ts';
@@ -28,6 +30,11 @@ beforeAll(async () => {
   inForce = async () => ({ config, bundle });
 });
 
+const shown = async (claims: Parameters<AgentTokens['token']>[0] = {}): Promise<Shown> => ({
+  kind: 'token',
+  token: await tokens.token(claims),
+});
+
 function read(files: Readonly<Record<string, string>>): Config {
   const reading = readPublished(files);
   if ('errors' in reading) throw new Error(JSON.stringify(reading.errors));
@@ -39,7 +46,7 @@ describe.each([
   ['lookup-masking', lookupMasking],
 ])('%s', (_, decide) => {
   const ask = (token: string, over: { target?: string; version?: string } = {}) =>
-    decide({ inForce, verify, now: Date.now }, { token, target: 'bank', version: config.version, ...over });
+    decide({ inForce, verify, now: Date.now }, { shown: { kind: 'token', token }, target: 'bank', version: config.version, ...over });
 
   test('answers under the version that it is asked for only', async () => {
     const other = read(withQuorum(awsBankFiles(tokens.issuer, [tokens.publicJwk]), 2)).version;
@@ -69,29 +76,32 @@ describe.each([
 
   test('fails where the issuer gives no keys: that says nothing about the token', async () => {
     const unreachable = async () => Promise.reject(new TokenRefused('keys-unavailable'));
-    const asked = decide({ inForce, verify: unreachable, now: Date.now }, { token: 't', target: 'bank', version: config.version });
+    const asked = decide(
+      { inForce, verify: unreachable, now: Date.now },
+      { shown: { kind: 'token', token: 't' }, target: 'bank', version: config.version },
+    );
     await expect(asked).rejects.toMatchObject({ refusal: 'keys-unavailable' });
   });
 
   test('fails where nothing trustworthy is in force', async () => {
     const broken = { inForce: () => Promise.reject(new Error('no bundle')), verify, now: Date.now };
-    await expect(decide(broken, { token: await tokens.token(), target: 'bank', version: config.version })).rejects.toThrow('no bundle');
+    await expect(decide(broken, { shown: await shown(), target: 'bank', version: config.version })).rejects.toThrow('no bundle');
   });
 });
 
 test('evaluate-policy permits by the policies that the answer names, and blocks with a reason', async () => {
   const ports = { inForce, verify, now: Date.now };
-  const permitted = await evaluatePolicy(ports, { token: await tokens.token(), target: 'bank', version: config.version });
+  const permitted = await evaluatePolicy(ports, { shown: await shown(), target: 'bank', version: config.version });
   expect(permitted).toMatchObject({ kind: 'decided', decision: 'permit', policies: ['connect'] });
-  const blocked = await evaluatePolicy(ports, { token: await tokens.token({ groups: [] }), target: 'bank', version: config.version });
+  const blocked = await evaluatePolicy(ports, { shown: await shown({ groups: [] }), target: 'bank', version: config.version });
   expect(blocked).toMatchObject({ kind: 'decided', decision: 'block', policies: [] });
 });
 
 test('lookup-masking counts what policy lifts for this principal, and its digest tells plans apart', async () => {
   const ports = { inForce, verify, now: Date.now };
-  const analyst = await lookupMasking(ports, { token: await tokens.token(), target: 'bank', version: config.version });
+  const analyst = await lookupMasking(ports, { shown: await shown(), target: 'bank', version: config.version });
   const fraud = await lookupMasking(ports, {
-    token: await tokens.token({ sub: 'fraud-desk', groups: ['analysts', 'fraud'] }),
+    shown: await shown({ sub: 'fraud-desk', groups: ['analysts', 'fraud'] }),
     target: 'bank',
     version: config.version,
   });
@@ -120,6 +130,9 @@ describe('issue-credential', () => {
         },
         secret: async () => ({ value: JSON.stringify({ username: 'sallyport_agent', password: 'hunter2' }), version: 'v-1' }),
         rdsToken: async ({ host, user, region }) => `signed for ${user} at ${host} in ${region}`,
+        authority: () => Promise.reject(new Error('no certificate is asked for')),
+        pushKey: () => Promise.reject(new Error('no key is pushed')),
+        random: randomBytes,
         now: Date.now,
         ...over,
       },
@@ -130,7 +143,7 @@ describe('issue-credential', () => {
     purpose: 'session',
     target: 'bank',
     session: 's_1',
-    token: await tokens.token(claims),
+    shown: await shown(claims),
   });
 
   test('gives a login token of RDS for the agent’s session, which ends with the agent’s own token', async () => {
@@ -194,7 +207,10 @@ describe('issue-credential', () => {
   test('names target and role where the role is denied, and nothing of the token', async () => {
     const token = await tokens.token();
     const denied = () => Promise.reject(new CredentialUnavailable(`role ${BANK_ROLE} cannot be assumed (AccessDenied)`));
-    const { answer, issuance } = await issue({ purpose: 'session', target: 'bank', session: 's_1', token }, { assume: denied });
+    const { answer, issuance } = await issue(
+      { purpose: 'session', target: 'bank', session: 's_1', shown: { kind: 'token', token } },
+      { assume: denied },
+    );
     expect(answer).toMatchObject({ kind: 'refused', code: 'credential-unavailable', reason: expect.stringContaining(BANK_ROLE) });
     expect(JSON.stringify([answer, issuance])).not.toContain(token);
   });

@@ -155,7 +155,7 @@ describe('OpenSSH certificates', () => {
     const key = await certified(['-n', 'web1', '-V', '+5m'], ...type);
     expect((await login(key)).stdout.toString()).toBe('agent-9 id\n');
     expect(door.candidates[0]).toMatchObject({
-      identity: { kind: 'principal', principal: { issuer: 'corp', agent: 'agent-9' } },
+      identity: { kind: 'certificate', principal: { issuer: 'corp', agent: 'agent-9' } },
       auth: { method: 'certificate' },
       restrictions: { pty: true, forward: true, command: undefined },
     });

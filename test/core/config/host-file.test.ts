@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../../core/config/read-config.ts';
 import { unfitForAws } from '../../../core/config/fit-for-aws.ts';
+import { unfitForOneMachine } from '../../../core/config/fit-for-one-machine.ts';
 import { findDatabase, findHost, type SshTarget } from '../../../core/target.ts';
 
 // Made by ssh-keygen for these tests; nobody holds the private part.
@@ -108,6 +109,9 @@ describe('a host among the targets', () => {
     ],
     ['an instance that is pushed nothing to', `${HOST}    instanceId: i-0123456789abcdef0\n`, 'sshCa names no instance'],
     ['Instance Connect without an instance', HOST.replace('sshCa', 'instanceConnect'), 'and none is named'],
+    ['an id that is of no instance', `${HOST.replace('sshCa', 'instanceConnect')}    instanceId: mi-0123456789abcdef0\n`, 'instanceId'],
+    ['addresses that are none', `${HOST}    sourceAddresses: [10.0.0.0/33]\n`, 'it is neither an address nor a range of addresses'],
+    ['addresses where nothing can say them', `${HOST.replace('sshCa', 'file:/k')}    sourceAddresses: [10.0.0.1]\n`, 'remove them'],
     ['a kind that does not exist', HOST.replace('kind: ssh', 'kind: telnet'), 'use one of postgres, ssh'],
   ])('is refused with %s', (_, targets, message) => {
     expect(refusals(targets).join('\n')).toContain(message);
@@ -156,8 +160,8 @@ describe('listeners and authorities of SSH', () => {
 });
 
 describe('a host in a bundle for AWS', () => {
-  const unfit = (credential: string): string => {
-    const map = files(HOST.replace('credential: sshCa', credential));
+  const unfit = (credential: string, accounts = '[deploy, root]'): string => {
+    const map = files(HOST.replace('credential: sshCa', credential).replace('[deploy, root]', accounts));
     const reading = readConfig(map, {});
     return 'config' in reading
       ? unfitForAws(Object.fromEntries(map), reading.config)
@@ -173,5 +177,37 @@ describe('a host in a bundle for AWS', () => {
     expect(unfit(`credential: instanceConnect\n    instanceId: i-0123456789abcdef0\n    ${role}`)).toContain(
       'region of `web1` is not known',
     );
+  });
+
+  test('has accounts as EC2 Instance Connect takes them', () => {
+    const role = 'assume: { role: "arn:aws:iam::222222222222:role/web1", region: eu-central-1 }';
+    const connect = `credential: instanceConnect\n    instanceId: i-0123456789abcdef0\n    ${role}`;
+    expect(unfit(connect)).toBe('');
+    expect(unfit(connect, '[deploy, 7up]')).toBe('EC2 Instance Connect takes no user name like `7up`');
+  });
+});
+
+describe('a host on one machine', () => {
+  const unfit = (credential: string, head: string): readonly string[] => {
+    const map = files(HOST.replace('credential: sshCa', credential), {}, head);
+    const reading = readConfig(map, {});
+    if ('errors' in reading) throw new Error(JSON.stringify(reading.errors));
+    return unfitForOneMachine(Object.fromEntries(map), reading.config).map(({ line, message, fix }) => `${line} ${message} | ${fix}`);
+  };
+  const listeners = 'listeners: { ssh: {} }\n';
+
+  test.each([
+    ['instanceConnect', 'credential: instanceConnect\n    instanceId: i-0123456789abcdef0'],
+    ['secretsManager', 'credential: "secretsManager:arn:aws:secretsmanager:eu-central-1:222222222222:secret:web1-a1B2c3"'],
+  ])('has no %s, and is told so by the line', (kind, credential) => {
+    expect(unfit(credential, listeners)).toEqual([
+      `9 ${kind} is had through a role that a function beside the gateway assumes, and there is none on one machine | use sshCa, env:NAME or file:PATH; or check it with --aws`,
+    ]);
+    // Without a listener for it the configuration is for AWS.
+    expect(unfit(credential, '')).toEqual([]);
+  });
+
+  test.each(['credential: sshCa', 'credential: file:/k', 'credential: env:K'])('has %s', (credential) => {
+    expect(unfit(credential, listeners)).toEqual([]);
   });
 });

@@ -26,6 +26,7 @@ afterEach(() => lambda.reset());
 const throttled = Object.assign(new Error('Rate exceeded'), { name: 'TooManyRequestsException' });
 const slow = Object.assign(new Error('socket hang up after 3000 ms'), { name: 'TimeoutError' });
 
+const SHOWN = { kind: 'token', token: 'the-token' } as const;
 const DECIDED = {
   kind: 'decided',
   version: 'b-0000000000000001',
@@ -40,7 +41,7 @@ describe('evaluate-policy and lookup-masking', () => {
 
   test('are asked with token, target and version', async () => {
     lambda.on(InvokeCommand).resolves(answer(DECIDED));
-    expect(await policy().connect('the-token', 'bank', 'b-0000000000000001')).toEqual(DECIDED);
+    expect(await policy().connect(SHOWN, 'bank', 'b-0000000000000001')).toEqual(DECIDED);
     expect(lambda.commandCalls(InvokeCommand)[0]?.args[0].input.FunctionName).toBe('fn-evaluate');
     expect(sent()).toEqual({
       kind: 'connect',
@@ -62,7 +63,7 @@ describe('evaluate-policy and lookup-masking', () => {
   ];
   test.each(failures)('%s give no decision, and their words are not repeated', async (_, prepare) => {
     prepare();
-    for (const asked of [policy().connect('the-token', 'bank', 'v'), policy().plan('the-token', 'bank', 'v')]) {
+    for (const asked of [policy().connect(SHOWN, 'bank', 'v'), policy().plan(SHOWN, 'bank', 'v')]) {
       await expect(asked).rejects.toMatchObject({ code: 'decision-unavailable', message: expect.not.stringContaining('the-token') });
     }
   });

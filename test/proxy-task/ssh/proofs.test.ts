@@ -42,7 +42,7 @@ describe('a certificate', () => {
     expect(proven).toMatchObject({
       kind: 'proven',
       method: 'certificate',
-      identity: { kind: 'principal' },
+      identity: { kind: 'certificate', proof: { signed: SIGNED, remoteAddress: '10.1.2.3' } },
       principal: { issuer: 'corp', agent: 'agent-7', groups: [] },
       restrictions: { pty: false, forward: false, command: undefined },
     });
