@@ -1,6 +1,7 @@
 /** What policy says of an operation on a host: the same for the wire, for whoever stores a request, and for explanations. */
 import type { Block, Decision } from '../decision.ts';
 import type { Bundle, PolicyQuestion } from '../policy/bundle.ts';
+import { explainPermit } from '../policy/explain.ts';
 import type { Principal } from '../principal.ts';
 import type { HostOperation } from '../statement/host/host-operation.ts';
 import { opaqueExec, type HostReading, type ReadExec } from '../statement/host/host-reading.ts';
@@ -33,7 +34,11 @@ export function judgeOperation(operation: HostOperation, { principal, target, bu
     account: operation.account,
   };
   const decision = target.accounts.includes(operation.account)
-    ? withoutRowCap(bundle.policies.decide({ principal, target: target.name, effects: reading.effects, facts }))
+    ? withFiles(
+        operation,
+        { principal, target, bundle },
+        withoutRowCap(bundle.policies.decide({ principal, target: target.name, effects: reading.effects, facts })),
+      )
     : noSuchAccount(operation.account, target.name);
   return { operation, reading, facts, decision };
 }
@@ -43,6 +48,15 @@ function withoutRowCap(decision: Decision): Decision {
   if (decision.kind !== 'approve' || decision.demand.maxRows === undefined) return decision;
   const reason = 'Blocked: its approval is limited to a number of rows (@maxRows), which cannot be kept on a host.';
   return { kind: 'block', policies: decision.policies, reason };
+}
+
+/** A service for files starts where there is a file for it, and a session could be opened now. */
+function withFiles(operation: HostOperation, { principal, target, bundle }: HostView, decision: Decision): Decision {
+  if (operation.kind !== 'transfer' || decision.kind === 'block') return decision;
+  if (decision.kind === 'approve') return { kind: 'block', policies: decision.policies, reason: decision.reason };
+  const files = bundle.policies.mayUseFiles(principal, target.name, operation.account);
+  const policies = [...new Set([...decision.policies, ...files.policies])].sort();
+  return files.kind === 'permit' ? { ...decision, policies, reason: explainPermit(policies) } : files;
 }
 
 function noSuchAccount(account: string, target: string): Block {

@@ -37,6 +37,12 @@ export function withAllBelow(target: string, effects: readonly Effect[], unbound
   });
 }
 
+/** Files of a target of which one stands for each that these policies can tell apart. */
+export function filesToldApart(target: string, named: NamedFiles): readonly Resource[] {
+  const known = named.get(target) ?? [];
+  return [[], ...known].flatMap((folder) => stands(folder, known));
+}
+
 /** A file itself, and any other that may be in it. */
 function stands(folder: readonly string[], known: readonly (readonly string[])[]): readonly Resource[] {
   let any = ANY;

@@ -25,6 +25,11 @@ export type PolicyQuestion = {
 export interface PolicySet {
   /** Every effect must be permitted; any block blocks, else any approve holds. An empty list of effects is permitted. */
   decide(question: PolicyQuestion): Decision;
+  /**
+   * Whether there is any file of this host that the principal may read, list or change, people's approval included: what starts a
+   * service for files. `account` as in questions.
+   */
+  mayUseFiles(principal: Principal, target: string, account: string): Decision;
   /** May this principal open a session on this target: `Action::"connect"`. */
   mayConnect(principal: Principal, target: string): Decision;
   /** Whether policy lifts the mask of this column: `Action::"reveal"`. */

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Decision } from '../decision.ts';
 import { principalName, type PersonKey, type Principal } from '../principal.ts';
 import { resourceName, type Action, type Effect, type Resource } from '../statement/effect.ts';
-import { namedFiles, withAllBelow, type NamedFiles } from './below-folders.ts';
+import { filesToldApart, namedFiles, withAllBelow, type NamedFiles } from './below-folders.ts';
 import type { PolicyQuestion, PolicySet } from './bundle.ts';
 import { cedarRequest, needsOf, type PolicyNeeds, type StatementFacts } from './cedar-request.ts';
 import { combineDemands } from './demand.ts';
@@ -26,6 +26,17 @@ const NO_FACTS: StatementFacts = {
   opaque: false,
   inTransaction: false,
 };
+
+/** What is done to files; whoever writes to a login path is asked for that alone. */
+const FILE_ACTIONS = [
+  'readFile',
+  'listFiles',
+  'writeFile',
+  'removeFile',
+  'renameFile',
+  'setAttributes',
+  'writeLogin',
+] as const satisfies readonly Action[];
 
 /** Prepares checked policies (`readPolicies` without errors) for decisions. */
 export function createPolicySet(policies: readonly Policy[]): PolicySet {
@@ -57,6 +68,11 @@ class CedarPolicySet implements PolicySet {
     return this.#decisions.get(key, () => this.#decideAnew(question));
   }
 
+  mayUseFiles(principal: Principal, target: string, account: string): Decision {
+    const key = `files ${this.#principalKey(principal)} ${JSON.stringify([target, account])}`;
+    return this.#decisions.get(key, () => this.#findFile(principal, target, account));
+  }
+
   mayConnect(principal: Principal, target: string): Decision {
     const decision = this.#decideOne(principal, target, 'connect', { type: 'Target', path: [] });
     // A login cannot wait for people; config check refuses permits that would ask, and a forbid that asks forbids.
@@ -76,6 +92,16 @@ class CedarPolicySet implements PolicySet {
       .map((id) => this.#policies.get(id))
       .flatMap((policy) => (policy?.demand && policy.author ? [policy.author] : []));
     return [...new Set(authors)].sort();
+  }
+
+  #findFile(principal: Principal, target: string, account: string): Decision {
+    for (const action of FILE_ACTIONS) {
+      for (const resource of filesToldApart(target, this.#namedFiles)) {
+        const { kind, policies } = this.#judgement(principal, target, { action, resource }, { ...NO_FACTS, account });
+        if (kind !== 'block') return { kind: 'permit', policies, reason: explainPermit(policies) };
+      }
+    }
+    return { kind: 'block', policies: [], reason: `No policy permits any file of ${target}.` };
   }
 
   #decideOne(principal: Principal, target: string, action: Action, resource: Resource): Decision {

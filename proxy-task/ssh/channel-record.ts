@@ -121,5 +121,5 @@ export function durabilityOf({ reading }: JudgedOperation, approval: string | un
 }
 
 function isPlain({ action }: JudgedOperation['reading']['effects'][number]): boolean {
-  return action === 'runProgram' || groupsOf(action).includes('read');
+  return action === 'runProgram' || action === 'connect' || groupsOf(action).includes('read');
 }

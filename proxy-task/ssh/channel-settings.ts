@@ -5,6 +5,8 @@ export type ChannelSettings = { readonly reason: string; readonly approval: 'wai
 
 /** Before the names of our own. */
 const OURS = 'SALLYPORT_';
+/** What git's clients send to choose among versions of its protocol (gitprotocol-v2, "SSH"). */
+const GIT_PROTOCOL = 'GIT_PROTOCOL';
 const MAX_VARIABLES = 64;
 const MAX_VALUE_CHARACTERS = 1_024;
 const MAX_REASON_CHARACTERS = 1_000;
@@ -14,6 +16,8 @@ const PRINTABLE = /^[^\p{Cc}\uFFFD]*$/u;
 export class ChannelEnvironment {
   readonly #allowed: readonly string[];
   readonly #variables = new Map<string, string>();
+  #gitProtocol: string | undefined;
+  #isGit = false;
   #reason = '';
   #approval: ChannelSettings['approval'] = 'wait';
   #approvalId = '';
@@ -48,9 +52,15 @@ export class ChannelEnvironment {
     return { reason: this.#reason, approval: this.#approval, approvalId: this.#approvalId };
   }
 
-  /** In the order of their names: what an approval is bound to. */
+  /** What starts is git's own program, which may be told of the version of its protocol that the client prefers. */
+  startGit(): void {
+    this.#isGit = true;
+  }
+
+  /** What the program gets, in the order of the names: what an approval is bound to. */
   get variables(): readonly (readonly [name: string, value: string])[] {
-    return [...this.#variables].sort(([one], [other]) => (one < other ? -1 : 1));
+    const forGit = this.#isGit && this.#gitProtocol !== undefined ? [[GIT_PROTOCOL, this.#gitProtocol] as const] : [];
+    return [...this.#variables, ...forGit].sort(([one], [other]) => (one < other ? -1 : 1));
   }
 
   #isAllowed(name: string): boolean {
@@ -58,9 +68,12 @@ export class ChannelEnvironment {
   }
 
   #setForHost(name: string, value: string): boolean {
-    // Only git reads it, and only to choose among versions of its own protocol.
-    const isGitVersion = name === 'GIT_PROTOCOL' && /^version=[012]$/.test(value);
-    if (!isGitVersion && !this.#isAllowed(name)) return false;
+    // Kept until it is known what starts: other programs that run git would pass it on to hosts of their own.
+    if (name === GIT_PROTOCOL && /^version=[012]$/.test(value)) {
+      this.#gitProtocol = value;
+      return true;
+    }
+    if (!this.#isAllowed(name)) return false;
     if (!this.#variables.has(name) && this.#variables.size >= MAX_VARIABLES) return false;
     this.#variables.set(name, value);
     return true;

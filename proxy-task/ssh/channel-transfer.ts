@@ -16,22 +16,26 @@ import type { TransferRules } from './transfer.ts';
 
 export type StartedProtocol = {
   readonly kind: 'protocol';
-  /** What is judged before the channel opens on the host; none: each operation asks for itself. */
+  /** What is judged before the channel opens on the host. */
   readonly first: readonly Asking[];
+  /** Whether `first` is the start alone, since each operation asks for itself: it is complete when the host has started it. */
+  readonly startsOnly?: true;
   /** What runs instead of what the client wrote: the same, with nothing left to be found out. */
   readonly command?: string;
+  /** Whether git's own program runs. */
+  readonly isGit?: true;
   /** `statement`: under which the first of `first` is on record. */
   make(statement: number | undefined): ChannelProtocol;
 };
 
 export type TransferStart = ActionParts & { readonly channel: number; readonly home: HostPath };
 
-/** Files by packets: every one of them asks for itself. */
-export function sftpOn(start: TransferStart): StartedProtocol {
+/** Files by packets: every one of them asks for itself. `command`: what starts it; empty for the subsystem. */
+export function sftpOn(start: TransferStart, command = ''): StartedProtocol {
   const { session, channel, home } = start;
   return {
     kind: 'protocol',
-    first: [],
+    ...startOf('sftp', command, session),
     make: () => {
       const actions = new RelayedActions(start, () => machine);
       const machine = new SftpProtocol({ channel, actions, account: session.account, home, transfers: transferRules(session) });
@@ -53,11 +57,11 @@ export async function protocolOn(
     case undefined:
       return undefined;
     case 'sftp':
-      return sftpOn(start);
+      return sftpOn(start, command);
     case 'scp':
       return {
         kind: 'protocol',
-        first: [],
+        ...startOf('scp', command, session),
         make: () => {
           const actions = new RelayedActions(start, () => machine);
           const machine = new ScpProtocol({ channel, actions, account, home, transfers: transferRules(session), command: found });
@@ -89,6 +93,7 @@ export async function protocolOn(
         // A push begins as a fetch does, with all refs; what it updates is asked for when it is known.
         first: [() => Promise.resolve({ kind: 'gitFetch', repository, account })],
         command: gitCommand(service, repository),
+        isGit: true,
         make: (statement = 0) => {
           const actions = new RelayedActions(start, () => machine);
           const machine = new GitProtocol({ channel, actions, account, repository, service, statement });
@@ -97,6 +102,11 @@ export async function protocolOn(
       };
     }
   }
+}
+
+/** That it starts is judged and recorded as everything else is, before it is known which files it is for. */
+function startOf(by: 'sftp' | 'scp', command: string, { account }: LiveHostSession): Pick<StartedProtocol, 'first' | 'startsOnly'> {
+  return { first: [() => Promise.resolve({ kind: 'transfer', by, command, account })], startsOnly: true };
 }
 
 /** What goes over the channel of rsync is not read: all that its command line lets it do is judged. */

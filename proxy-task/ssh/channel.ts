@@ -206,6 +206,7 @@ export class SessionChannel {
       this.#refuseUnjudged(what, found.refusal, relay);
       return;
     }
+    if (found?.isGit === true) this.#environment.startGit();
     for (const asking of this.#firstOperations(what, found)) {
       const judgement = await this.#judging.ask(asking);
       if (judgement.kind === 'refused') {
@@ -227,6 +228,7 @@ export class SessionChannel {
       return;
     }
     this.#upstream = upstream;
+    if (found?.startsOnly === true) for (const statement of this.#statements) this.#judging.completed(statement, 'ok', 'started');
     relay.start(upstream, found?.make(this.#statements[0]));
   }
 

@@ -24,6 +24,8 @@ export function describeOperation(operation: HostOperation): string {
       return operation.command;
     case 'shell':
       return 'interactive shell';
+    case 'transfer':
+      return operation.command === '' ? `start of ${operation.by}` : operation.command;
     case 'file': {
       const { by, action, paths, recursive, attributes } = operation;
       const set = attributes === undefined ? '' : `: ${visibleText(attributes, false)}`;

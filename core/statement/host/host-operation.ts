@@ -19,6 +19,14 @@ export type HostOperation =
       readonly resolved: ReadonlyMap<string, HostPath>;
     }
   | { readonly kind: 'shell'; readonly account: string }
+  /** The start of a service that moves files: each of them is an operation of its own. */
+  | {
+      readonly kind: 'transfer';
+      readonly by: 'sftp' | 'scp';
+      /** The command line that starts it; empty for the subsystem. */
+      readonly command: string;
+      readonly account: string;
+    }
   | {
       readonly kind: 'file';
       readonly by: 'sftp' | 'scp' | 'rsync';

@@ -16,6 +16,9 @@ export function readOperation(operation: HostOperation, readExec: ReadExec): Hos
       return withUnknown(readExec(operation));
     case 'shell':
       return plain([{ action: 'openShell', resource: TARGET }]);
+    case 'transfer':
+      // It opens the way to files, as a session does; `judgeOperation` asks whether there is any.
+      return plain([{ action: 'connect', resource: TARGET, via: operation.by }]);
     case 'file':
       return readFileOperation(operation);
     case 'gitFetch':

@@ -15,6 +15,7 @@ targets:
   - { name: old1, kind: ssh, host: old1, accounts: [deploy], shell: other, hostKeys: ['SHA256:${'A'.repeat(43)}'], credential: sshCa }
 `;
 const POLICIES = `
+@id("connect") permit (principal in Group::"demo/agents", action == Action::"connect", resource == Target::"web1");
 @id("reads") permit (principal in Group::"demo/agents", action in [Action::"read", Action::"runProgram"], resource in Target::"web1");
 @id("writes") @approvers("ops") @quorum("1") @reason("People look at changes")
 permit (principal in Group::"demo/agents", action in [Action::"write", Action::"remove"], resource in File::"web1:/srv/app") when { context has approval };
@@ -60,6 +61,9 @@ const file = (action: (HostOperation & { kind: 'file' })['action'], path: string
   home: '/home/deploy',
 });
 
+const STARTS = ['connect', 'reads'];
+const ROOTS = ['connect', 'reads', 'root-asks'];
+
 function judge(operation: HostOperation, readExec: ReadExec = uptime, name = 'web1') {
   const target = findHost(config.targets, name);
   if (target === undefined) throw new Error(name);
@@ -80,6 +84,14 @@ describe('an operation on a host', () => {
     ['a path that could be another', file('write', '/srv/app/../x'), 'block', []],
     ['an account that asks for people', exec('root'), 'approve', ['reads', 'root-asks']],
     ['an account that is not the target’s', exec('postgres'), 'block', []],
+    ['the start of sftp, where a file may be used', { kind: 'transfer', by: 'sftp', command: '', account: 'deploy' }, 'permit', STARTS],
+    ['that of scp', { kind: 'transfer', by: 'scp', command: 'scp -t x', account: 'deploy' }, 'permit', STARTS],
+    [
+      'that for an account whose files people are asked about',
+      { kind: 'transfer', by: 'scp', command: 'scp -t x', account: 'root' },
+      'permit',
+      ROOTS,
+    ],
     ['a shell, which no policy names', { kind: 'shell', account: 'deploy' }, 'block', []],
     ['a forward, which no policy names', { kind: 'forward', endpoint: 'db:5432', account: 'deploy' }, 'block', []],
   ])('%s is decided so', (_, operation, kind, policies) => {
@@ -89,6 +101,13 @@ describe('an operation on a host', () => {
   test('that is opaque needs a policy on the unknown, whatever else it is permitted', () => {
     const opaque: ReadExec = (operation) => ({ ...uptime(operation), opaque: true });
     expect(judge(exec(), opaque)).toMatchObject({ decision: { kind: 'approve', policies: ['opaque', 'reads'] }, facts: { opaque: true } });
+  });
+
+  test('that starts a service for files needs a session and a file', () => {
+    const start: HostOperation = { kind: 'transfer', by: 'sftp', command: '', account: 'deploy' };
+    // The other host is named by no policy.
+    expect(judge(start, uptime, 'old1').decision.kind).toBe('block');
+    expect(judge(start).reading.effects).toEqual([{ action: 'connect', resource: { type: 'Target', path: [] }, via: 'sftp' }]);
   });
 
   test('on a host with another shell is never read', () => {

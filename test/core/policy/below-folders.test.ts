@@ -27,6 +27,37 @@ const APP = policies(`
 @id("secrets") forbid (principal, action, resource in File::"web1:/srv/app/conf/secrets");
 `);
 
+describe('whether there is a file at all', () => {
+  test.each<[string, string, string]>([
+    [
+      'a folder further down may be read',
+      '@id("p") permit (principal, action == Action::"readFile", resource in File::"web1:/srv/a/b");',
+      'permit',
+    ],
+    ['one file may be', '@id("p") permit (principal, action == Action::"writeFile", resource == File::"web1:/srv/a");', 'permit'],
+    ['the whole host may be', '@id("p") permit (principal, action in Action::"all", resource in Target::"web1");', 'permit'],
+    ['it is another host', '@id("p") permit (principal, action in Action::"all", resource in Target::"web2");', 'block'],
+    ['only programs may run', '@id("p") permit (principal, action == Action::"runProgram", resource in Target::"web1");', 'block'],
+    [
+      'people are asked',
+      `@id("p") @approvers("ops") @quorum("1") @reason("r") permit (principal, action == Action::"removeFile", resource in Target::"web1") when { context has approval };`,
+      'permit',
+    ],
+    [
+      'all of it is forbidden again',
+      '@id("p") permit (principal, action in Action::"all", resource in Target::"web1"); @id("q") forbid (principal, action, resource in File::"web1:/");',
+      'block',
+    ],
+    [
+      'it is for another account',
+      '@id("p") permit (principal, action in Action::"all", resource in Target::"web1") when { context has account && context.account == "app" };',
+      'block',
+    ],
+  ])('%s', (_, text, kind) => {
+    expect(policies(text).mayUseFiles(PRINCIPAL, 'web1', 'deploy').kind).toBe(kind);
+  });
+});
+
 describe('an effect on a folder with all below it', () => {
   test.each<[Action, string, boolean, string]>([
     ['readFile', '/srv/app', false, 'permit'],
