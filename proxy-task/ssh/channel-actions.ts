@@ -5,7 +5,7 @@ import type { ChannelActions, ChannelProtocol } from './channel-protocol.ts';
 import type { ChannelJudging } from './channel-judging.ts';
 import type { ChannelRelay } from './channel-relay.ts';
 import type { LiveHostSession } from './live-session.ts';
-import { hostRefusal, isHostRefusalCode, reconnect } from './refusal.ts';
+import { hostRefusal, isHostRefusalCode, reconnect, type HostRefusal } from './refusal.ts';
 import { childPath, parentPath } from './sftp-place.ts';
 
 export type ActionParts = { readonly session: LiveHostSession; readonly relay: ChannelRelay; readonly judging: ChannelJudging };
@@ -72,6 +72,14 @@ export class RelayedActions implements ChannelActions {
     this.#parts.judging.completed(statement, outcome);
   }
 
+  tell(code: string, message: string, statement: number | undefined): void {
+    const { relay, judging } = this.#parts;
+    if (relay.isEnded) return;
+    const refusal = refusalOf(code, message);
+    judging.record.refused(refusal, statement);
+    relay.tell(refusal);
+  }
+
   pauseClient(): void {
     this.#parts.relay.pauseClient(true);
   }
@@ -81,7 +89,7 @@ export class RelayedActions implements ChannelActions {
   }
 
   refuse(code: string, message: string): void {
-    this.#parts.relay.refuse(hostRefusal(isHostRefusalCode(code) ? code : '08P01', message, {}, undefined, 'unknown'));
+    this.#parts.relay.refuse(refusalOf(code, message));
   }
 
   /** What a machine throws ends its channel, never more. */
@@ -93,6 +101,10 @@ export class RelayedActions implements ChannelActions {
       this.#parts.relay.refuse(reconnect('the gateway could not follow the channel', 'unknown'));
     }
   }
+}
+
+function refusalOf(code: string, message: string): HostRefusal {
+  return hostRefusal(isHostRefusalCode(code) ? code : '08P01', message, {}, undefined, 'unknown');
 }
 
 /**

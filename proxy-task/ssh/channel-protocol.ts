@@ -44,6 +44,8 @@ export interface ChannelActions {
   record(event: ChannelEvent): void;
   /** The outcome of an operation that ran; one that is never told is recorded as `unknown` when the channel ends. */
   completed(statement: number, outcome: 'ok' | 'error' | 'unknown'): void;
+  /** A refusal that the protocol has no words for: on standard error and on record; the channel goes on. */
+  tell(code: string, message: string, statement: number | undefined): void;
   /** Stops reading from the client until `resumeClient`: what it sent before waits. */
   pauseClient(): void;
   resumeClient(): void;

@@ -10,7 +10,7 @@ import { MalformedMessage } from './messages/malformed-message.ts';
 import { decodeRecord, encodeMessage, FATAL, OK, type ScpRecord, WARNING } from './messages/scp-record.ts';
 import { type ScpCommand, ScpPlaces } from './scp-places.ts';
 import { ByteQueue } from './scp-stream.ts';
-import { stoppedMessage, Transfer, type TransferRules } from './transfer.ts';
+import { type Stopped, stoppedMessage, Transfer, type TransferRules } from './transfer.ts';
 
 export type ScpOptions = {
   readonly channel: number;
@@ -314,7 +314,7 @@ export class ScpProtocol implements ChannelProtocol {
     const transfer = this.#transfer;
     const stopped = transfer?.pass(piece, 0, piece.length, transfer.bytes);
     if (stopped !== undefined) {
-      this.#refuse('ZG010', stoppedMessage(stopped));
+      this.#stop(stopped);
       return false;
     }
     this.#toReceiver(piece);
@@ -330,7 +330,9 @@ export class ScpProtocol implements ChannelProtocol {
     if (message === undefined) return false;
     const stopped = this.#transfer?.finish();
     if (stopped !== undefined) {
-      this.#refuse('ZG010', stoppedMessage(stopped));
+      // All of the file but its end is through: the next thing that a receiver reads is a record.
+      if (!this.#clientSends) this.#toReceiver(stoppedRecord(stopped));
+      this.#stop(stopped);
       return false;
     }
     if (code !== OK) this.#sound = false;
@@ -371,6 +373,12 @@ export class ScpProtocol implements ChannelProtocol {
     this.#receiving.clear();
   }
 
+  #stop(stopped: Stopped): void {
+    // A sender reads an answer once it has sent the file; in the middle of one its receiver could not tell words from content.
+    if (this.#clientSends) this.#toSender(stoppedRecord(stopped));
+    this.#refuse('ZG010', stoppedMessage(stopped));
+  }
+
   #refuse(code: string, message: string): void {
     this.#finish();
     this.#actions.refuse(code, message);
@@ -385,4 +393,8 @@ export class ScpProtocol implements ChannelProtocol {
     if (this.#clientSends) this.#actions.toClient(bytes, UNSCANNED);
     else this.#actions.toTarget(bytes);
   }
+}
+
+function stoppedRecord(stopped: Stopped): Buffer {
+  return encodeMessage(FATAL, `sallyport: ZG010 ${stoppedMessage(stopped)}`);
 }

@@ -1,4 +1,5 @@
 /** Files and folders that an sftp client has open: what is read and written by their handles, and what of it is on record. */
+import { visibleText } from '../../core/approval/visible.ts';
 import type { ChannelActions } from './channel-protocol.ts';
 import { MalformedMessage } from './messages/malformed-message.ts';
 import { areOrdinary, type Attributes, attributeFields } from './messages/sftp-attributes.ts';
@@ -16,7 +17,7 @@ export type HandleParts = {
   readonly channel: number;
   readonly rules: TransferRules;
   readonly link: SftpLink;
-  readonly actions: Pick<ChannelActions, 'record' | 'completed'>;
+  readonly actions: Pick<ChannelActions, 'record' | 'completed' | 'tell'>;
   /** What has to be judged. */
   readonly add: (clientId: number, plan: Plan, stillValid: () => boolean) => void;
 };
@@ -143,6 +144,11 @@ export class OpenHandles {
   }
 
   #stop(clientId: number, file: OpenFile, stopped: Stopped): void {
+    // Clients show words of their own for a status; why it stopped is told once for each file.
+    if (!file.stopped) {
+      const { statement } = file.write ?? file.read ?? { statement: undefined };
+      this.#parts.actions.tell('ZG010', `${stoppedMessage(stopped)}: ${visibleText(file.path, false)}`, statement);
+    }
     if (stopped === 'found') file.stopped = true;
     file.failed = true;
     this.#parts.link.fail(clientId, FX.PERMISSION_DENIED, stoppedMessage(stopped));

@@ -15,7 +15,11 @@ export type Outstanding =
   | { readonly kind: 'close'; readonly clientId: number; readonly file: OpenFile }
   | { readonly kind: 'size'; readonly file: OpenFile }
   | { readonly kind: 'passed' | 'limits' | 'named'; readonly clientId: number; readonly reply: number }
-  | { readonly kind: 'planned'; readonly request: PlannedRequest };
+  | { readonly kind: 'planned'; readonly request: PlannedRequest }
+  /** What the path of something that is being opened is by now. */
+  | { readonly kind: 'placed'; readonly request: PlannedRequest }
+  /** A handle that the client never sees. */
+  | { readonly kind: 'dropped' };
 
 export class SftpLink {
   readonly #toTarget: PacketRun;
@@ -106,5 +110,9 @@ export function replyOf(outstanding: Outstanding): number {
       return outstanding.reply;
     case 'planned':
       return outstanding.request.plan.reply;
+    case 'placed':
+      return FXP.NAME;
+    case 'dropped':
+      return FXP.STATUS;
   }
 }

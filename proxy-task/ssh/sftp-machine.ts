@@ -24,6 +24,7 @@ import {
 import { decodeRequest, type SftpRequest } from './messages/sftp-request.ts';
 import { OpenHandles } from './sftp-handles.ts';
 import { type Outstanding, replyOf, SftpLink } from './sftp-link.ts';
+import { MOVED, SftpOpenings } from './sftp-openings.ts';
 import { absolutePath, isResolved } from './sftp-place.ts';
 import { planOf } from './sftp-plan.ts';
 import { PathRequests, type PlannedRequest } from './sftp-requests.ts';
@@ -53,9 +54,9 @@ export class SftpProtocol implements ChannelProtocol {
   readonly #link: SftpLink;
   readonly #handles: OpenHandles;
   readonly #requests: PathRequests;
+  readonly #openings: SftpOpenings;
   #phase: 'begin' | 'asked' | 'open' | 'over' = 'begin';
   #extensions: ReadonlySet<string> = new Set();
-  #opening = 0;
   #paused = false;
   #clientDone = false;
   #targetDone = false;
@@ -76,6 +77,18 @@ export class SftpProtocol implements ChannelProtocol {
       link: this.#link,
       actions,
       add: (clientId, plan, stillValid) => this.#requests.add(clientId, plan, stillValid),
+    });
+    this.#openings = new SftpOpenings({
+      link: this.#link,
+      opened: (request, packet) => {
+        this.#handles.opened(request, decodeHandle(packet, 4, packet.length));
+        this.#link.replyNew(packet);
+        this.#settlePlanned(request, undefined);
+      },
+      moved: (request) => {
+        actions.tell(MOVED.code, `${MOVED.message}: ${visibleText(request.paths[0] ?? '', false)}`, request.ran[0]?.statement);
+        this.#settlePlanned(request, { code: FX.PERMISSION_DENIED, message: MOVED.message });
+      },
     });
     this.#requests = new PathRequests({
       channel,
@@ -231,7 +244,7 @@ export class SftpProtocol implements ChannelProtocol {
     const plan = planOf(request, this.#options.home);
     if (plan === undefined) {
       this.#link.fail(clientId, FX.FAILURE, 'the path or a flag is none that can be judged: names are UTF-8 without NUL, up to 4096 bytes');
-    } else if (plan.opens !== undefined && this.#handles.size + this.#opening >= MAX_HANDLES) {
+    } else if (plan.opens !== undefined && this.#handles.size + this.#openings.size >= MAX_HANDLES) {
       this.#link.fail(clientId, FX.FAILURE, `${MAX_HANDLES} files are open`);
     } else {
       this.#requests.add(clientId, plan);
@@ -239,8 +252,8 @@ export class SftpProtocol implements ChannelProtocol {
   }
 
   #sendPlanned(request: PlannedRequest): void {
-    if (request.plan.opens !== undefined) this.#opening += 1;
-    this.#link.sendNew((id) => request.plan.encode(id, request.paths, request.fresh), { kind: 'planned', request });
+    if (request.plan.opens !== undefined) this.#openings.send(request);
+    else this.#link.sendNew((id) => request.plan.encode(id, request.paths, request.fresh), { kind: 'planned', request });
   }
 
   /** What a path is: the host is asked, and its answer judged before it is passed on. */
@@ -306,6 +319,10 @@ export class SftpProtocol implements ChannelProtocol {
         return this.#link.reply(buffer, start, end);
       case 'planned':
         return this.#plannedAnswer(outstanding.request, status, buffer, start, end);
+      case 'placed':
+        return this.#openings.placed(outstanding.request, status === undefined ? decodeNames(buffer, start, end).first : undefined);
+      case 'dropped':
+        return undefined;
     }
   }
 
@@ -325,11 +342,18 @@ export class SftpProtocol implements ChannelProtocol {
 
   #plannedAnswer(request: PlannedRequest, status: Status | undefined, buffer: Buffer, start: number, end: number): void {
     const { plan, clientId } = request;
-    if (plan.opens !== undefined) this.#opening -= 1;
-    if (plan.opens !== undefined && status === undefined) this.#handles.opened(request, decodeHandle(buffer, start, end));
+    if (plan.opens !== undefined) {
+      if (status === undefined) return this.#openings.answered(request, buffer, start, end);
+      this.#openings.failed(request);
+    }
     if (status === undefined && plan.reply === FXP.NAME) decodeNames(buffer, start, end);
     buffer.writeUInt32BE(clientId, start + 1);
     this.#link.reply(buffer, start, end);
+    this.#settlePlanned(request, status);
+  }
+
+  #settlePlanned(request: PlannedRequest, status: Status | undefined): void {
+    const { plan } = request;
     const ok = status === undefined || isOk(status);
     plan.settled?.(ok);
     const detail = ok ? '' : visibleText(status.message, false);

@@ -1,6 +1,7 @@
 /**
  * Requests that name paths: each path is what the host says it is, the operation is judged, and what is sent names the paths that
- * were judged. A link that somebody puts into such a path between the host's answer and the request is not seen; sftp makes none.
+ * were judged. A link that somebody puts into such a path between the host's answer and the request is seen where something is
+ * opened (sftp-openings.ts), and nowhere else; sftp makes none.
  */
 import { describeOperation } from '../../core/statement/host/describe-operation.ts';
 import type { HostOperation, HostPath } from '../../core/statement/host/host-operation.ts';

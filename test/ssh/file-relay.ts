@@ -69,6 +69,7 @@ const actions: ChannelActions = {
   completed: (statement, outcome) => log({ statement, outcome }),
   pauseClient: () => process.stdin.pause(),
   resumeClient: () => process.stdin.resume(),
+  tell: () => undefined,
   refuse: (code, message) => {
     process.stderr.write(`sallyport: ${code} ${message}\n`);
     status = 77;

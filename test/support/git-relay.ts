@@ -145,6 +145,7 @@ export class GitRelay {
       completed: (of, outcome) => this.completed.push(`${of} ${outcome}`),
       pauseClient: () => socket.pause(),
       resumeClient: () => socket.resume(),
+      tell: () => undefined,
       refuse: (code, message) => {
         frame(2, Buffer.from(`sallyport: ${code} ${message}\n`));
         end(77);

@@ -39,6 +39,7 @@ export class GitTwin {
       resumeClient: () => {
         this.paused = false;
       },
+      tell: () => undefined,
       refuse: (code, message) => this.refusals.push(`${code} ${message}`),
     };
     this.machine = new GitProtocol({ channel: 2, actions, account: 'deploy', repository: REPOSITORY, service, statement: 7 });

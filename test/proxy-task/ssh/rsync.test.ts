@@ -19,6 +19,7 @@ function rsync(mode: 'sender' | 'receiver', transfers: TransferRules = { blockFi
       toTarget: (bytes) => log.push(`> ${bytes.toString()}`),
       toClient: (bytes, { scan }) => log.push(`< ${bytes.toString()}${scan ? ' scanned' : ''}`),
       endTarget: () => log.push('end'),
+      tell: () => undefined,
       refuse: (code, message) => log.push(`refused ${code} ${message}`),
       record: (event) => events.push(event),
       ask: unexpected,

@@ -51,6 +51,7 @@ function scp(options: Options = {}) {
     completed: (statement, outcome) => completed.push(`${statement} ${outcome}`),
     pauseClient: () => (state.pauses += 1),
     resumeClient: () => (state.resumes += 1),
+    tell: () => undefined,
     refuse: (code, message) => refusals.push(`${code} ${message}`),
   };
   const machine = new ScpProtocol({

@@ -36,6 +36,7 @@ export class SftpTwin {
   readonly completed: string[] = [];
   readonly resolved: string[] = [];
   readonly refusals: string[] = [];
+  readonly told: string[] = [];
   readonly toTarget: Packet[] = [];
   readonly toClient: Packet[] = [];
   readonly chunks: Buffer[] = [];
@@ -83,6 +84,7 @@ export class SftpTwin {
       resumeClient: () => {
         this.resumes += 1;
       },
+      tell: (code, message, statement) => this.told.push(`${statement ?? 0} ${code} ${message}`),
       refuse: (code, message) => this.refusals.push(`${code} ${message}`),
     };
     const transfers = options.transfers ?? { blockFindings: 'none' };
@@ -205,6 +207,8 @@ export class SftpTwin {
         const path = reader.text(9999) ?? '';
         const flags = reader.uint32();
         const exists = this.files.has(path);
+        const isTaken = exists || this.#options.links?.[path] !== undefined;
+        if (isTaken && (flags & FXF.EXCL) !== 0) return encodeStatus(id, FX.FAILURE, 'Failure');
         if (!exists && (flags & FXF.CREAT) === 0) return encodeStatus(id, FX.NO_SUCH_FILE, 'No such file');
         if (!exists || (flags & FXF.TRUNC) !== 0) this.files.set(path, Buffer.alloc(0));
         return this.#handle(id, path);

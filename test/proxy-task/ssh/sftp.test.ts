@@ -112,7 +112,10 @@ describe('what a request asks for, and what the host is sent', () => {
   test.each(table)('%s', (_, type, fields, asked, sent) => {
     const twin = SftpTwin.begun({ links, files }).request(type, 7, ...fields);
     expect(twin.operations()).toEqual(asked);
-    expect(twin.sent()).toEqual(sent);
+    // What is opened is asked for once more.
+    const [first = ''] = sent;
+    const opens = type === FXP.OPEN || type === FXP.OPENDIR;
+    expect(twin.sent()).toEqual(opens ? [first, first.replace(/^\d+/u, '16'), ...sent.slice(1)] : sent);
     expect(twin.toClient.map(({ id }) => id)).toEqual([7]);
     expect(twin.refusals).toEqual([]);
     expect(
@@ -501,6 +504,7 @@ describe('what is found in files', () => {
     twin.write(handle, 0, 'abc').write(handle, 3, 'SECRET').write(handle, 9, 'more');
     expect(twin.toTarget.filter(({ type }) => type === FXP.WRITE)).toHaveLength(1);
     expect(twin.replies()[1]).toBe('9 3 sallyport: the file holds what may not pass here');
+    expect(twin.told).toEqual(['101 ZG010 the file holds what may not pass here: /b']);
   });
 
   test('where findings stop a file it passes in order only', () => {
@@ -527,12 +531,12 @@ describe('many requests', () => {
     const twin = SftpTwin.begun().request(FXP.OPENDIR, 1, string('/srv'));
     twin.slow = true;
     twin.request(FXP.LSTAT, 2, string('/srv/a'));
-    expect(twin.sent()).toEqual(['11 /srv']);
+    expect(twin.sent()).toEqual(['11 /srv', '16 /srv']);
     twin.answerPaths();
     expect(twin.replies()).toEqual(['1 type 102', '2 type 105']);
     twin.request(FXP.STAT, 3, string('/srv/b')).machine.targetEnded();
     twin.answerPaths();
-    expect(twin.sent()).toHaveLength(2);
+    expect(twin.sent()).toHaveLength(3);
   });
 
   test('a refused listing permits nothing below it', () => {
@@ -603,6 +607,68 @@ describe('many requests', () => {
   });
 });
 
+describe('a path that becomes a link after it was judged', () => {
+  const opened = (flags: number, when: 'before' | 'after') => {
+    const links: Record<string, string> = {};
+    const twin = SftpTwin.begun({ files: { '/srv/a': 'abc' }, links, judge: () => 'held' });
+    twin.request(FXP.OPEN, 7, string('/srv/a'), uint32(flags), NONE);
+    if (when === 'before') links['/srv/a'] = '/etc/secret';
+    twin.answer(twin.held[0] ?? 0, 'run');
+    return twin;
+  };
+
+  test.each([
+    ['to be read', FXF.READ],
+    ['to be written', FXF.WRITE],
+  ])('is closed again before a byte passes: %s', (_, flags) => {
+    const twin = opened(flags, 'before');
+    expect(twin.replies()).toEqual(['7 3 sallyport: ZG014 the path leads elsewhere than when it was judged']);
+    expect(twin.sent()).toEqual(['3 /srv/a', '16 /srv/a', '4 h0']);
+    expect(twin.told).toEqual(['101 ZG014 the path leads elsewhere than when it was judged: /srv/a']);
+    expect(twin.completed).toEqual(['101 error']);
+    expect(twin.read(Buffer.from('h0'), 0, 3).last()).toBe('9 4 sallyport: nothing is open for reading by this handle');
+    expect(twin.refusals).toEqual([]);
+  });
+
+  test('is what it was where it becomes none', () => {
+    expect(opened(FXF.READ, 'after').replies()).toEqual(['7 type 102']);
+  });
+
+  test('of a folder is not listed', () => {
+    const links: Record<string, string> = {};
+    const twin = SftpTwin.begun({ links, judge: () => 'held' }).request(FXP.OPENDIR, 7, string('/srv/d'));
+    links['/srv'] = '/etc';
+    twin.answer(twin.held[0] ?? 0, 'run');
+    expect(twin.last()).toBe('7 3 sallyport: ZG014 the path leads elsewhere than when it was judged');
+  });
+
+  test('is decided in whichever order the host answers, and as closed where it cannot say', () => {
+    for (const order of [
+      [0, 1],
+      [1, 0],
+    ]) {
+      for (const [name, reply] of [
+        ['/srv/a', '7 type 102'],
+        ['/srv/b', '7 3 sallyport: ZG014 the path leads elsewhere than when it was judged'],
+        [undefined, '7 3 sallyport: ZG014 the path leads elsewhere than when it was judged'],
+      ]) {
+        const twin = SftpTwin.begun({ files: { '/srv/a': 'abc' } });
+        twin.silent = true;
+        twin.request(FXP.OPEN, 7, string('/srv/a'), uint32(FXF.READ), NONE);
+        const [opening = 0, naming = 0] = twin.toTarget.map(({ id }) => id);
+        const answers = [
+          encodePacket(FXP.HANDLE, uint32(opening), string('h')),
+          name === undefined
+            ? encodeStatus(naming, 2, 'No such file')
+            : encodePacket(FXP.NAME, uint32(naming), uint32(1), string(name), string(''), NONE),
+        ];
+        for (const index of order) twin.machine.fromTarget(answers[index] ?? Buffer.alloc(0), 'stdout');
+        expect([name, order, twin.replies()]).toEqual([name, order, [reply]]);
+      }
+    }
+  });
+});
+
 describe('a host that is not to be trusted', () => {
   const replies: readonly [string, (id: number) => Buffer][] = [
     ['an answer to nothing', (id) => encodeStatus(id + 1, 0, '')],
@@ -628,7 +694,9 @@ describe('a host that is not to be trusted', () => {
     const handle = twin.open('/a', FXF.READ);
     twin.silent = true;
     twin.request(FXP.OPEN, 2, string('/b'), uint32(1), NONE);
-    twin.machine.fromTarget(encodePacket(FXP.HANDLE, uint32(twin.toTarget.at(-1)?.id ?? 0), string(handle)), 'stdout');
+    const [opening, naming] = twin.toTarget.slice(-2).map(({ id }) => id);
+    twin.machine.fromTarget(encodePacket(FXP.HANDLE, uint32(opening ?? 0), string(handle)), 'stdout');
+    twin.machine.fromTarget(encodePacket(FXP.NAME, uint32(naming ?? 0), uint32(1), string('/b'), string(''), NONE), 'stdout');
     expect(twin.refusals).toEqual(['08P01 the host gives one handle to two files']);
   });
 
