@@ -71,11 +71,14 @@ export async function protocolOn(
     case 'rsync': {
       // What is behind links is not what was judged.
       if (/[LkK]/u.test(found.flags)) return refused('links would be followed to what its command line does not name');
+      if (found.mode === 'receiver' && /[XTMf]/u.test(found.flags))
+        return refused('the files would get attributes, or the program files of its own, that are not judged');
       const first = rsyncOperations(found, session, home);
       for (const asking of first) if (isUnknown(await asking())) return refused('the host does not say where its paths lead');
       return {
         kind: 'protocol',
         first,
+        command: rsyncCommand(found),
         make: (statement = 0) => {
           const actions = new RelayedActions(start, () => machine);
           const machine = new RsyncProtocol({ channel, actions, transfers: transferRules(session), command: found, statement });
@@ -124,6 +127,15 @@ function rsyncOperations(
   if (mode === 'sender') return [asking('read', /[ar]/u.test(flags))];
   const removes = options.some((option) => option.startsWith('--delete'));
   return removes ? [asking('write', true), asking('remove', true)] : [asking('write', true)];
+}
+
+/**
+ * What nobody has judged, the host's rsync is told to leave out, whatever the client sends: links that lead out of the folder, files
+ * that run as their owner, devices.
+ */
+function rsyncCommand({ mode, words, paths }: HostProtocol & { readonly kind: 'rsync' }): string {
+  const kept = mode === 'receiver' ? ['--safe-links', '--no-D', '--chmod=Fug-s'] : [];
+  return [...words, ...kept, '.', ...paths].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
 }
 
 function isUnknown(operation: HostOperation): boolean {

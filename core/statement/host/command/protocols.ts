@@ -28,6 +28,8 @@ export type HostProtocol =
       readonly flags: string;
       /** Its long options but `--server` and `--sender`, as written. */
       readonly options: readonly string[];
+      /** All words before the paths, the program's name first. */
+      readonly words: readonly string[];
       readonly paths: readonly string[];
     }
   /** `repository` as written: git itself reads a leading `~` in it, and looks for `.git` beside and below it. */
@@ -50,7 +52,7 @@ export function protocolOf(parser: CommandParser, command: string, home: HostPat
     case 'scp':
       return scp(rest);
     case 'rsync':
-      return rsync(rest);
+      return rsync(called, rest);
     case 'git-upload-pack':
       return git('gitFetch', rest);
     case 'git-receive-pack':
@@ -102,7 +104,7 @@ function scp(words: readonly string[]): HostProtocol | undefined {
 const RSYNC_OPTIONS = new RegExp(
   `^--(?:${[
     'delete(?:-before|-during|-after|-delay|-excluded|-missing-args)?|ignore-errors|max-delete=\\d+|force',
-    'existing|ignore-existing|ignore-times|size-only|update|inplace|append|append-verify|partial|no-implied-dirs|no-relative|no-r|mkpath|fsync',
+    'existing|ignore-existing|ignore-times|size-only|update|inplace|append|append-verify|partial|no-relative|no-r|mkpath|fsync',
     'numeric-ids|stats|timeout=\\d+|bwlimit=[\\w.]+|max-size=[\\w.+-]+|min-size=[\\w.+-]+|modify-window=-?\\d+|block-size=\\d+',
     'compress-level=-?\\d+|compress-choice=\\w+|new-compress|old-compress|checksum-choice=[\\w,]+|log-format=[%\\w]*|out-format=[%\\w]*',
     'no-W|whole-file|no-whole-file|safe-links|munge-links|omit-dir-times|omit-link-times|open-noatime|preallocate|sparse|one-file-system',
@@ -110,7 +112,7 @@ const RSYNC_OPTIONS = new RegExp(
   'u',
 );
 
-function rsync(words: readonly string[]): HostProtocol | undefined {
+function rsync(called: string, words: readonly string[]): HostProtocol | undefined {
   const [server, ...rest] = words;
   if (server !== '--server') return undefined;
   const dot = rest.indexOf('.');
@@ -123,7 +125,8 @@ function rsync(words: readonly string[]): HostProtocol | undefined {
   const flags = bundles.map((word) => /^-([a-df-zA-Z]*)(?:e[\d.]*[a-zA-Z]*)?$/u.exec(word)?.[1]);
   if (flags.some((each) => each === undefined) || options.some((option) => !RSYNC_OPTIONS.test(option))) return undefined;
   if (paths.length === 0 || paths.some((path) => path === '' || path.startsWith('-'))) return undefined;
-  return { kind: 'rsync', mode: given.includes('--sender') ? 'sender' : 'receiver', flags: flags.join(''), options, paths };
+  const mode = given.includes('--sender') ? 'sender' : 'receiver';
+  return { kind: 'rsync', mode, flags: flags.join(''), options, words: [called, server, ...given], paths };
 }
 
 function git(kind: 'gitFetch' | 'gitPush', words: readonly string[]): HostProtocol | undefined {

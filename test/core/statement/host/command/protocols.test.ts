@@ -29,7 +29,7 @@ describe('a command that starts a protocol', () => {
     ["git-upload-pack --strict --timeout=5 'x'", { kind: 'gitFetch', repository: 'x' }],
     ["git-receive-pack 'it'\\''s.git'", { kind: 'gitPush', repository: "it's.git" }],
   ])('%s', (command, protocol) => {
-    expect(reader.protocolOf(command, HOME)).toEqual(protocol);
+    expect(reader.protocolOf(command, HOME)).toMatchObject(protocol);
     // Judged as a command, nothing says what will go over it.
     expect(readCommand(command).opaque).toBe(true);
   });
