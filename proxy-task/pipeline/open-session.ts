@@ -2,11 +2,11 @@
 import { principalName, type Principal } from '../../core/principal.ts';
 import type { Shown } from '../../core/identity/shown.ts';
 import type { Bundle } from '../../core/policy/bundle.ts';
-import type { PostgresTarget, SshTarget, Target } from '../../core/target.ts';
-import type { BundleSource, Clock, Control, TargetDirectory, TokenVerifier } from '../ports.ts';
+import type { Target } from '../../core/target.ts';
+import type { BundleSource, Clock, Control, TokenVerifier } from '../ports.ts';
 import type { Opinion, SecondOpinion } from './second-opinion.ts';
 
-export type Admission<T extends Target = PostgresTarget> =
+export type Admission<T extends Target> =
   | {
       readonly kind: 'admitted';
       readonly principal: Principal;
@@ -28,7 +28,6 @@ export type Admission<T extends Target = PostgresTarget> =
 
 export type AdmissionPorts = {
   readonly tokens: TokenVerifier;
-  readonly targets: Pick<TargetDirectory, 'find'>;
   readonly bundles: BundleSource;
   readonly control: Control;
   readonly clock: Clock;
@@ -45,20 +44,12 @@ export type Identity =
   | (Shown & { readonly kind: 'token' })
   | (Shown & { readonly kind: 'certificate' } & { readonly principal: Principal });
 
-export type HostAdmissionPorts = Omit<AdmissionPorts, 'targets'> & { readonly targets: Pick<TargetDirectory, 'findHost'> };
-
-/** Verifies the token, then asks policy whether this principal may connect to this database. Never rejects. */
-export function admit(ports: AdmissionPorts, token: string, targetName: string): Promise<Admission> {
-  return admitTo(ports, { kind: 'token', token }, targetName, (name) => ports.targets.find(name));
-}
-
-/** The same for a host. Never rejects. */
-export function admitToHost(ports: HostAdmissionPorts, identity: Identity, targetName: string): Promise<Admission<SshTarget>> {
-  return admitTo(ports, identity, targetName, (name) => ports.targets.findHost(name));
-}
-
-async function admitTo<T extends Target>(
-  ports: Omit<AdmissionPorts, 'targets'>,
+/**
+ * Verifies the token, then asks policy whether this principal may connect to the target that `find` has by this name. Never
+ * rejects.
+ */
+export async function admit<T extends Target>(
+  ports: AdmissionPorts,
   identity: Identity,
   targetName: string,
   find: (name: string) => T | undefined,

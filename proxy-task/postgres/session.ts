@@ -213,6 +213,9 @@ export class PostgresSession extends Session<PostgresTarget, Refusal> implements
     });
     upstream.on('close', () => this.#onTargetGone());
     upstream.on('end', () => this.#onTargetGone());
+    // While the session was opened, nobody listened.
+    if (upstream.destroyed) this.#onTargetGone();
+    if (this.ended) return;
     this.#upstream.read((buffer, start, end) => this.#onTargetBytes(buffer, start, end));
     if (this.#upstream.leftover.length > 0) this.#onTargetBytes(this.#upstream.leftover, 0, this.#upstream.leftover.length);
     client.resume();

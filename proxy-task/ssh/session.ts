@@ -139,13 +139,15 @@ export class SshSession extends Session<SshTarget, HostRefusal> implements LiveH
     // What is wrong with the connection is known before it is closed: nothing more runs for it.
     client.on('error', gone);
     client.on('close', gone);
-    upstream.client.on('close', () => {
+    const targetGone = (): void =>
       this.end(targetUnavailable(this.target.name, 'closed', this.executed()), 'the target closed the connection', true);
-    });
+    upstream.client.on('close', targetGone);
     door.open(
       (knock) => this.#answer(knock),
       (what) => this.refusedRequest(what),
     );
+    // While the session was opened, nobody listened; channels that wait are told.
+    if (socketOf(upstream.client)?.destroyed !== false) targetGone();
   }
 
   protected override executed(): Executed {

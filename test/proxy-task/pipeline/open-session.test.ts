@@ -6,7 +6,7 @@ import { connectAnswer, maskingAnswer, type ConnectAnswer, type MaskingAnswer } 
 import { DecisionUnavailable } from '../../../core/policy/decision-unavailable.ts';
 import type { Bundle } from '../../../core/policy/bundle.ts';
 import type { Principal } from '../../../core/principal.ts';
-import { findDatabase } from '../../../core/target.ts';
+import { findDatabase, type PostgresTarget } from '../../../core/target.ts';
 import { admit, type Admission, type AdmissionPorts } from '../../../proxy-task/pipeline/open-session.ts';
 import { SecondOpinion } from '../../../proxy-task/pipeline/second-opinion.ts';
 import { awsBankFiles, withQuorum } from '../../support/aws-bank.ts';
@@ -44,8 +44,8 @@ beforeEach(() => {
   answers = { connect: async () => connectAnswer(bundle, AGENT, 'bank'), plan: async () => maskingAnswer(bundle, AGENT, 'bank') };
   opinion = new SecondOpinion({
     policy: {
-      connect: (token) => {
-        connects.push(token);
+      connect: (shown) => {
+        connects.push(shown.kind === 'token' ? shown.token : shown.kind);
         return answers.connect();
       },
     },
@@ -64,7 +64,6 @@ function read(files: Readonly<Record<string, string>>): Config {
 function ports(over: Partial<AdmissionPorts> = {}): AdmissionPorts {
   return {
     tokens: { verify: async () => AGENT },
-    targets: { find: (name) => findDatabase(config.targets, name) },
     bundles: { current: () => current, onChange: () => ({ stop: () => {} }) },
     // Only `refusal` is asked while a session is admitted.
     control: { refusal: () => undefined } as unknown as AdmissionPorts['control'],
@@ -74,11 +73,15 @@ function ports(over: Partial<AdmissionPorts> = {}): AdmissionPorts {
   };
 }
 
-const refusal = (admission: Admission): string => (admission.kind === 'refused' ? admission.reason : 'admitted');
+function letIn(asked: AdmissionPorts, token: string): Promise<Admission<PostgresTarget>> {
+  return admit(asked, { kind: 'token', token }, 'bank', (name) => findDatabase(config.targets, name));
+}
+
+const refusal = (admission: Admission<PostgresTarget>): string => (admission.kind === 'refused' ? admission.reason : 'admitted');
 
 describe('a session that is about to open', () => {
   test('is admitted where both functions agree with the proxy', async () => {
-    expect(await admit(ports(), 't', 'bank')).toMatchObject({
+    expect(await letIn(ports(), 't')).toMatchObject({
       kind: 'admitted',
       policies: ['connect'],
       bundle: { version: bundle.version },
@@ -88,12 +91,12 @@ describe('a session that is about to open', () => {
 
   test('is admitted by one process alone where there are no functions', async () => {
     const { secondOpinion: _, ...alone } = ports();
-    expect((await admit(alone, 't', 'bank')).kind).toBe('admitted');
+    expect((await letIn(alone, 't')).kind).toBe('admitted');
   });
 
   test('is not asked about where the proxy itself would not let it in', async () => {
     const stranger = { verify: async () => ({ ...AGENT, groups: [] }) };
-    expect((await admit(ports({ tokens: stranger }), 't', 'bank')).kind).toBe('refused');
+    expect((await letIn(ports({ tokens: stranger }), 't')).kind).toBe('refused');
     expect(connects).toEqual([]);
   });
 
@@ -123,7 +126,7 @@ describe('a session that is about to open', () => {
   ];
   test.each(disagreements)('is refused for good where %s', async (_, says, change) => {
     answers = { ...answers, ...change() };
-    const admission = await admit(ports(), 't', 'bank');
+    const admission = await letIn(ports(), 't');
     expect(refusal(admission)).toMatch(says);
     expect(admission).not.toHaveProperty('retry');
     // A token that is accepted here and not there has often just expired; everything else is for the operator.
@@ -132,13 +135,13 @@ describe('a session that is about to open', () => {
 
   test.each(['connect', 'plan'] as const)('is refused for now where %s gives no answer', async (which) => {
     answers = { ...answers, [which]: () => Promise.reject(new DecisionUnavailable(`${which} gives no answer`)) };
-    expect(await admit(ports(), 't', 'bank')).toMatchObject({ kind: 'refused', retry: true, reason: `${which} gives no answer` });
+    expect(await letIn(ports(), 't')).toMatchObject({ kind: 'refused', retry: true, reason: `${which} gives no answer` });
     expect(problems).toMatchObject([{ code: 'decision-unavailable' }]);
   });
 
   test('is refused for now where a function fails in a way that nobody thought of', async () => {
     answers.connect = () => Promise.reject(new TypeError('x is not a function'));
-    expect(await admit(ports(), 't', 'bank')).toMatchObject({ kind: 'refused', retry: true, reason: 'new sessions cannot be decided on' });
+    expect(await letIn(ports(), 't')).toMatchObject({ kind: 'refused', retry: true, reason: 'new sessions cannot be decided on' });
   });
 });
 
@@ -150,7 +153,7 @@ describe('two versions in force at one moment', () => {
       connect: async () => ({ kind: 'other-version', version: next.version }),
       plan: async () => ({ kind: 'other-version', version: next.version }),
     };
-    const admission = admit(ports(), 't', 'bank');
+    const admission = letIn(ports(), 't');
     await turns();
     current = next;
     answers = { connect: async () => connectAnswer(next, AGENT, 'bank'), plan: async () => maskingAnswer(next, AGENT, 'bank') };
@@ -160,7 +163,7 @@ describe('two versions in force at one moment', () => {
 
   test('that do not meet refuse the session for now', async () => {
     answers = { connect: async () => other, plan: async () => other };
-    const admission = admit(ports(), 't', 'bank');
+    const admission = letIn(ports(), 't');
     for (let waited = 0; waited <= 5_000; waited += 500) {
       await turns();
       clock.advance(500);
@@ -171,7 +174,7 @@ describe('two versions in force at one moment', () => {
   test('do not let a token in that expired while they were waited for', async () => {
     answers = { connect: async () => other, plan: async () => other };
     const tokens = { verify: async () => ({ ...AGENT, expiresAtMs: 1_400 }) };
-    const admission = admit(ports({ tokens }), 't', 'bank');
+    const admission = letIn(ports({ tokens }), 't');
     await turns();
     clock.advance(500);
     expect(refusal(await admission)).toBe('the token has expired');
@@ -180,40 +183,40 @@ describe('two versions in force at one moment', () => {
 
 describe('many sessions of one principal at once', () => {
   test('ask once', async () => {
-    const admissions = await Promise.all(Array.from({ length: 50 }, (_, i) => admit(ports(), `t${i}`, 'bank')));
+    const admissions = await Promise.all(Array.from({ length: 50 }, (_, i) => letIn(ports(), `t${i}`)));
     expect(admissions.every(({ kind }) => kind === 'admitted')).toBe(true);
     expect(connects).toEqual(['t0']);
   });
 
   test('ask again after half a minute, or when the token would have ended', async () => {
-    await admit(ports(), 'a', 'bank');
+    await letIn(ports(), 'a');
     clock.advance(29_999);
-    await admit(ports(), 'b', 'bank');
+    await letIn(ports(), 'b');
     clock.advance(1);
-    await admit(ports(), 'c', 'bank');
+    await letIn(ports(), 'c');
     expect(connects).toEqual(['a', 'c']);
   });
 
   test('ask again under another bundle', async () => {
-    await admit(ports(), 'a', 'bank');
+    await letIn(ports(), 'a');
     current = next;
     answers = { connect: async () => connectAnswer(next, AGENT, 'bank'), plan: async () => maskingAnswer(next, AGENT, 'bank') };
-    expect((await admit(ports(), 'b', 'bank')).kind).toBe('admitted');
+    expect((await letIn(ports(), 'b')).kind).toBe('admitted');
     expect(connects).toEqual(['a', 'b']);
   });
 
   test('keep no refusal: the next one asks again', async () => {
     const good = answers.connect;
     answers.connect = () => Promise.reject(new DecisionUnavailable('throttled'));
-    expect((await admit(ports(), 'a', 'bank')).kind).toBe('refused');
+    expect((await letIn(ports(), 'a')).kind).toBe('refused');
     answers.connect = good;
-    expect((await admit(ports(), 'b', 'bank')).kind).toBe('admitted');
+    expect((await letIn(ports(), 'b')).kind).toBe('admitted');
   });
 
   test('are not refused for another one’s token', async () => {
     answers.connect = async () =>
       connects.at(-1) === 'stolen' ? { kind: 'token-refused', reason: 'expired' } : connectAnswer(bundle, AGENT, 'bank');
-    const [first, second] = await Promise.all([admit(ports(), 'stolen', 'bank'), admit(ports(), 'good', 'bank')]);
+    const [first, second] = await Promise.all([letIn(ports(), 'stolen'), letIn(ports(), 'good')]);
     expect(first.kind).toBe('refused');
     expect(second.kind).toBe('admitted');
   });
