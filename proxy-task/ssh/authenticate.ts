@@ -14,6 +14,8 @@ export type Authentication = {
   readonly remoteAddress: string;
   readonly maxFailedAttempts: number;
   readonly ports: ProofPorts;
+  /** The connection is to end: too many proofs failed, or too many requests came. */
+  readonly onTooMany: (reason: string) => void;
   /** Called inside ssh2's `ready`: whoever listens for channels must do so before it returns. */
   readonly onLogin: (login: Login) => void;
 };
@@ -41,7 +43,7 @@ export function authenticate(connection: Connection, options: Authentication): (
   const fail = (context: AuthContext, reason: string): void => {
     failures += 1;
     reasons.add(reason);
-    if (failures >= options.maxFailedAttempts) connection.end();
+    if (failures >= options.maxFailedAttempts) options.onTooMany('too many failed attempts');
     else context.reject(METHODS);
   };
 
@@ -71,7 +73,7 @@ export function authenticate(connection: Connection, options: Authentication): (
     label = context.username.slice(0, MAX_LABEL_CHARACTERS);
     if (requests > MAX_AUTH_REQUESTS) {
       reasons.add('too many requests');
-      connection.end();
+      options.onTooMany('too many requests');
       return;
     }
     if (context.method === 'none') {

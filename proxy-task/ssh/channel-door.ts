@@ -4,7 +4,7 @@
  */
 import type { AcceptConnection, Connection, ServerChannel, Session, TcpipRequestInfo } from 'ssh2';
 import { disconnect } from './channel-internals.ts';
-import { type HostRefusal, refusalLine, refusalLines, REFUSED_STATUS } from './refusal.ts';
+import { type HostRefusal, refusalLine, refusalLines, REFUSED_STATUS, tooManyRefused } from './refusal.ts';
 import type { Clock } from '../ports.ts';
 import type { TransportGuard } from './transport-guard.ts';
 
@@ -22,6 +22,9 @@ export type Knock =
 
 const MAX_WAITING = 64;
 const TOO_MANY_WAIT = 'sallyport: 53300 too many channels are asked for before the session has begun';
+/** No client asks for so much of what there is not before it has a session. */
+const MAX_REFUSED_BEFORE = 1_000;
+const MAX_NAME_CHARACTERS = 64;
 /** Long enough for a client to open its channel and to read why it may not. */
 const LAST_WORDS_MS = 3_000;
 
@@ -29,12 +32,14 @@ export class ChannelDoor {
   readonly #connection: Connection;
   readonly #waiting: Knock[] = [];
   readonly #refusedBefore: string[] = [];
+  readonly #guard: TransportGuard;
   #answer: ((knock: Knock) => void) | undefined;
   #refused: ((what: string) => void) | undefined;
 
   /** To be made as soon as the client is authenticated: what nobody listens for is refused at once. */
   constructor(connection: Connection, guard: TransportGuard) {
     this.#connection = connection;
+    this.#guard = guard;
     guard.onRefused((what) => this.#refuseKind(what));
     const saying =
       (reject: () => void): Reject =>
@@ -79,7 +84,8 @@ export class ChannelDoor {
 
   #refuseKind(what: string): void {
     if (this.#refused !== undefined) this.#refused(what);
-    else if (this.#refusedBefore.length < MAX_WAITING) this.#refusedBefore.push(what);
+    else if (this.#refusedBefore.length < MAX_REFUSED_BEFORE) this.#refusedBefore.push(what.slice(0, MAX_NAME_CHARACTERS));
+    else this.#guard.cut('too many requests that were refused', tooManyRefused(MAX_REFUSED_BEFORE));
   }
 
   #knock(knock: Knock): void {

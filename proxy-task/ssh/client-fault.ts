@@ -36,7 +36,7 @@ export function clientFault(error: unknown): ClientFault {
   const said = bytes > MAX_PACKET_BYTES ? `a message of ${bytes} bytes` : 'a message';
   const most = MAX_PACKET_BYTES.toLocaleString('en');
   const refusal = protocolBroken(
-    `${said} is longer than the gateway reads (${most} bytes), or is none`,
+    `${said} is longer than the gateway reads (${most} bytes; 35,000 with a cipher that is neither AES-GCM nor ChaCha20), or is none`,
     'Send a long script on standard input or as a file.',
   );
   return { fault: `a protocol error: ${message}`, refusal };

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, Socket, type AddressInfo } from 'node:net';
 import ssh2, { type Connection, type NegotiatedAlgorithms } from 'ssh2';
 import type { Identity } from '../pipeline/open-session.ts';
+import { RefusalLimit, type RefusedConnection } from '../pipeline/refusal-limit.ts';
 import type { Clock } from '../ports.ts';
 import type { Principal } from '../../core/principal.ts';
 import { ByteSource } from '../postgres/byte-source.ts';
@@ -19,6 +20,7 @@ import {
   type SshListenerLimits,
 } from './limits.ts';
 import type { ProofPorts, Restrictions } from './proofs.ts';
+import { hostRefusal } from './refusal.ts';
 import { TransportGuard } from './transport-guard.ts';
 import { parseUserName } from './user-name.ts';
 
@@ -62,13 +64,8 @@ export type SshListenerOptions = {
   readonly readPreamble?: ((source: ByteSource, peer: string) => Promise<string>) | undefined;
   /** Must listen for channels before it returns. What it throws ends that connection. */
   readonly onClient: (candidate: SshCandidate) => void;
-  /** Once for each connection that was refused. */
-  readonly onRefused?: (refused: {
-    readonly source: string;
-    readonly label: string;
-    readonly target: string;
-    readonly reason: string;
-  }) => void;
+  /** Told of connections that were refused: of many in a short time by their number. */
+  readonly onRefused?: (refused: RefusedConnection) => void;
   /** Errors that nobody else hears. Must not throw. */
   readonly onError: (error: unknown) => void;
 };
@@ -110,7 +107,9 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
   const { limits, clock } = options;
   const open = new Set<Socket>();
   const arrivals = new Map<Socket, Arrival>();
-  const startups = new StartupCounter(limits.maxStartupsPerAddress);
+  const startups = new StartupCounter(limits);
+  const { onRefused } = options;
+  const refusals = onRefused === undefined ? undefined : new RefusalLimit(onRefused, clock);
   let stopping = false;
 
   const protocol = new ssh2.Server({
@@ -153,6 +152,10 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
       remoteAddress: arrival.address,
       maxFailedAttempts: limits.maxFailedAttempts,
       ports: options.proofs,
+      onTooMany: (reason) => {
+        guard.cut(reason, hostRefusal('28000', `${reason} to log in`));
+        clock.after(LAST_WORDS_MS, () => socket.destroy());
+      },
       onLogin: ({ user, label, identity, principal, method, fingerprint, restrictions }) => {
         arrival.authenticated = true;
         arrival.leave();
@@ -245,7 +248,7 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
   }
 
   function refuseMany(socket: Socket, source: string): void {
-    options.onRefused?.({ source, label: '', target: '', reason: 'too many connections' });
+    refusals?.add({ source, label: '', target: '', reason: 'too many connections' });
     socket.end(TOO_MANY);
     socket.resume();
     clock.after(LAST_WORDS_MS, () => socket.destroy());
@@ -258,7 +261,7 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
     const why = [...reasons, ...(reason === undefined ? [] : [reason])].join('; ');
     if (why === '') return;
     const times = failures > 1 ? ` (${failures} proofs failed)` : '';
-    options.onRefused?.({ source: address, label, target: parseUserName(label)?.targetName ?? '', reason: `${why}${times}` });
+    refusals?.add({ source: address, label, target: parseUserName(label)?.targetName ?? '', reason: `${why}${times}` });
   }
 
   const server = createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
@@ -295,6 +298,7 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
       });
       // The server closes with its last socket, whose own event comes just after.
       await Promise.all(Array.from(open, async (socket) => once(socket, 'close')));
+      refusals?.flush();
     },
     cut: () => {
       for (const socket of open) socket.destroy();

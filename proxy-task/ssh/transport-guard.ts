@@ -10,7 +10,7 @@ import { refusalLine, type HostRefusal } from './refusal.ts';
 
 type Handler = (protocol: unknown, ...given: readonly unknown[]) => void;
 type Hooks = {
-  readonly _handlers: Record<'CHANNEL_OPEN' | 'CHANNEL_REQUEST' | 'CHANNEL_WINDOW_ADJUST' | 'GLOBAL_REQUEST', Handler>;
+  readonly _handlers: Record<HandlerName, Handler>;
   readonly _destruct: unknown;
   parse: (chunk: Buffer, start: number, end: number) => void;
   disconnect: (reason: number) => void;
@@ -18,6 +18,14 @@ type Hooks = {
   channelSuccess(recipient: number): void;
   channelFailure(recipient: number): void;
 };
+type HandlerName =
+  | 'CHANNEL_OPEN'
+  | 'CHANNEL_REQUEST'
+  | 'CHANNEL_WINDOW_ADJUST'
+  | 'CHANNEL_DATA'
+  | 'CHANNEL_EOF'
+  | 'CHANNEL_CLOSE'
+  | 'GLOBAL_REQUEST';
 type HiddenSession = {
   readonly _chanInfo?: { readonly outgoing: Outgoing };
   readonly _channel?: { readonly outgoing: Outgoing };
@@ -124,6 +132,13 @@ export class TransportGuard {
     const { channelOpenFail } = hooks;
     const handlers = hooks._handlers;
     const { CHANNEL_OPEN: open, CHANNEL_REQUEST: request, CHANNEL_WINDOW_ADJUST: adjust, GLOBAL_REQUEST: globalRequest } = handlers;
+    for (const name of ['CHANNEL_DATA', 'CHANNEL_EOF', 'CHANNEL_CLOSE'] as const) {
+      const handle = handlers[name];
+      handlers[name] = (protocol, recipient, data) => {
+        this.#channel(Number(recipient));
+        handle(protocol, recipient, data);
+      };
+    }
     // The transport's own ways out say nothing.
     hooks.disconnect = (reason) => this.#sayWhy(reason, wordsFor(reason));
     hooks.channelOpenFail = (recipient, reason, description) =>
@@ -188,8 +203,11 @@ export class TransportGuard {
   }
 
   #channel(number: number): HiddenSession | undefined {
-    // As above; a channel that is not answered yet is no object. Numbers that cannot be are the transport's to refuse.
-    const { _chanMgr: channels } = this.#connection as unknown as { readonly _chanMgr: { readonly _channels: Record<number, unknown> } };
+    // As above; a channel that is not answered yet is no object, and one that is closed is none: the client may not know that yet.
+    const { _chanMgr: channels } = this.#connection as unknown as {
+      readonly _chanMgr: { readonly _channels: Record<number, unknown>; readonly _cur: number };
+    };
+    if (number > channels._cur) throw new Error(`a message is for channel ${number}, which was never opened`);
     const found = channels._channels[number];
     return typeof found === 'object' && found !== null ? found : undefined;
   }

@@ -7,6 +7,8 @@ import { utils, type Algorithms, type AnyAuthMethod, type AuthHandlerMiddleware,
 import { afterEach, describe, expect, test } from 'vitest';
 import { openSshPrivateKey } from '../../../core/credential/openssh-private-key.ts';
 import { StateUnavailable } from '../../../proxy-task/ports.ts';
+import { RefusalLimit, type RefusedConnection } from '../../../proxy-task/pipeline/refusal-limit.ts';
+import { StartupCounter } from '../../../proxy-task/ssh/limits.ts';
 import { readProxyPreamble } from '../../../proxy-task/preamble.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { proxyHeader, ranges } from '../../support/proxy-headers.ts';
@@ -333,6 +335,44 @@ describe('bad clients', () => {
     for (const client of clients) client.end();
   });
 
+  test('strangers in all are bounded too, and those of one network of IPv6 count as one', () => {
+    const counter = new StartupCounter({ maxStartupsPerAddress: 2, maxStartups: 5 });
+    const leave = counter.enter('2001:db8::1');
+    expect(leave).toBeTypeOf('function');
+    expect(counter.enter('2001:0db8:0:0:ffff::2')).toBeTypeOf('function');
+    expect(counter.enter('2001:db8::4')).toBeUndefined();
+    leave?.();
+    leave?.();
+    expect(counter.enter('2001:db8::4')).toBeTypeOf('function');
+    for (const address of ['10.0.0.1', '10.0.0.2', '::ffff:10.0.0.4']) expect(counter.enter(address)).toBeTypeOf('function');
+    expect(counter.enter('10.0.0.3')).toBeUndefined();
+  });
+
+  test('a flood of them is on record by its number, once the first are told one by one', async () => {
+    const clock = new ManualClock();
+    const told: RefusedConnection[] = [];
+    const limit = new RefusalLimit((refused) => told.push(refused), clock);
+    const from = (source: string) => ({ source, label: '', target: '', reason: 'too many connections' });
+    for (let count = 0; count < 10_000; count += 1) limit.add(from('10.0.0.1'));
+    limit.add(from('10.0.0.2'));
+    expect(told).toHaveLength(33);
+    for (let host = 0; host < 10_000; host += 1) limit.add(from(`10.1.${host >> 8}.${host & 255}`));
+    clock.advance(60_000);
+    const counted = told.filter(({ reason }) => reason.includes('more connections'));
+    expect(counted).toContainEqual({
+      source: '10.0.0.1',
+      label: '',
+      target: '',
+      reason: '9968 more connections were refused within a minute',
+    });
+    expect(counted.some(({ source }) => source === 'others')).toBe(true);
+    const number = counted.reduce((sum, { reason }) => sum + Number(reason.split(' ')[0]), 0);
+    expect(number + told.length - counted.length).toBe(20_001);
+    expect(told.length).toBeLessThan(1_000);
+    limit.add(from('10.0.0.1'));
+    expect(told.at(-1)?.reason).toBe('too many connections');
+  });
+
   test('more connections than there may be are closed', async () => {
     const door = await open({ limits: { maxConnections: 2 } });
     raw(door);
@@ -349,7 +389,7 @@ describe('bad clients', () => {
     socket.write('SSH-2.0-flood\r\n');
     await until(() => door.listener.connections() === 1);
     // Packets of the ignored kind, in clear: the bound holds before any key was exchanged.
-    const ignored = Buffer.concat([Buffer.from([0, 0, 0x10, 4, 4, 2]), Buffer.alloc(0x1000 - 2)]);
+    const ignored = Buffer.concat([Buffer.from([0, 0, 0x10, 4, 4, 2]), Buffer.alloc(0x1004 - 2)]);
     for (let sent = 0; sent < 1_200 && !socket.destroyed; sent += 1) socket.write(ignored);
     socket.resume();
     await until(() => socket.destroyed && door.listener.connections() === 0);
