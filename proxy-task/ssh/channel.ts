@@ -33,6 +33,7 @@ export class SessionChannel {
   #upstream: Awaited<ReturnType<typeof openExec>> | undefined;
   #started = false;
   #kind: Started['kind'] | undefined;
+  #isTransfer = false;
   #gone = false;
   /** What was judged before the channel opened, and lasts as long as it. */
   readonly #statements: number[] = [];
@@ -63,7 +64,7 @@ export class SessionChannel {
     ssh.on('shell', (accept, reject) => this.#start({ kind: 'shell' }, accept, reject));
     ssh.on('subsystem', (accept: () => ServerChannel, reject: Reply, { name }: { readonly name: string }) => {
       if (name === 'sftp') this.#start({ kind: 'sftp' }, accept, reject);
-      else reject?.();
+      else this.#refuseRequest(`subsystem ${name}`, reject);
     });
     ssh.on('x11', (_accept: Reply, reject: Reply) => this.#refuseRequest('x11-req', reject));
     ssh.on('auth-agent', (_accept: Reply, reject: Reply) => this.#refuseRequest('auth-agent-req@openssh.com', reject));
@@ -83,7 +84,9 @@ export class SessionChannel {
 
   /** Whether something is under way that is no idleness, though nothing is heard of it. */
   get isBusy(): boolean {
-    return this.#relay?.isEnded === false && (this.#kind === 'exec' || this.#upstream === undefined);
+    if (this.#relay?.isEnded !== false) return false;
+    // A program may think for hours; a transfer of which nothing is heard has stopped.
+    return this.#upstream === undefined || (this.#kind === 'exec' && !this.#isTransfer);
   }
 
   /** Nothing can be recorded any more. */
@@ -229,6 +232,7 @@ export class SessionChannel {
     }
     this.#upstream = upstream;
     if (found?.startsOnly === true) for (const statement of this.#statements) this.#judging.completed(statement, 'ok', 'started');
+    this.#isTransfer = found !== undefined;
     relay.start(upstream, found?.make(this.#statements[0]));
   }
 
