@@ -201,6 +201,12 @@ export class ChannelRelay {
     }
     if (onBytes !== undefined) onBytes('input', chunk);
     else {
+      const { maxBytes } = session.target.limits;
+      // All of it is kept: without a limit one agent could fill the disk that every session is recorded on.
+      if (this.#inputBytes > maxBytes) {
+        this.refuse(capHit(maxBytes, 'unknown'));
+        return;
+      }
       const { bytes, detected } = this.#redactors.input.push(chunk);
       session.turn.data(channel, 'input', bytes, detected);
       if (this.#redactors.input.heldBytes > 0) this.#flushWhenIdle();

@@ -1,5 +1,6 @@
 /** A connection that the host makes for the agent (RFC 4254 §7.2): judged by where it goes; what goes through is counted and hashed. */
 import { createHash } from 'node:crypto';
+import { isIPv4, isIPv6 } from 'node:net';
 import type { ServerChannel, TcpipRequestInfo } from 'ssh2';
 import { ChannelJudging } from './channel-judging.ts';
 import { ChannelRelay } from './channel-relay.ts';
@@ -11,13 +12,35 @@ import { openForward } from './upstream.ts';
 const HOST = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?$/;
 const ADDRESS_6 = /^[0-9A-Fa-f:.]{2,45}$/;
 
-/** `db.internal:5432`, `[::1]:80`; undefined where it is no place. */
+/** What resolvers read as an address: 2130706433, 0x7f.1, 127.1 and 0177.0.0.1 are all one. */
+const NUMBER = /^(?:\d+|0x[\da-f]*)$/u;
+/** An address of IPv4 within one of IPv6, as the parser of URLs writes it. */
+const MAPPED = /^\[::ffff:([\da-f]{1,4}):([\da-f]{1,4})\]$/u;
+
+/**
+ * `db.internal:5432`, `[::1]:80`; undefined where it is no place. Every address has one spelling, since policy compares names: what a
+ * name leads to is the host's to say.
+ */
 export function endpointOf({ destIP, destPort }: Pick<TcpipRequestInfo, 'destIP' | 'destPort'>): string | undefined {
   if (!Number.isInteger(destPort) || destPort < 1 || destPort > 65_535) return undefined;
-  if (destIP.includes(':')) return ADDRESS_6.test(destIP) ? `[${destIP.toLowerCase()}]:${destPort}` : undefined;
-  // One spelling: policy compares names, and a name with a dot at its end is the same place.
-  const host = destIP.toLowerCase().replace(/\.$/u, '');
-  return HOST.test(host) ? `${host}:${destPort}` : undefined;
+  const place = destIP.includes(':') ? address6(destIP) : nameOf(destIP);
+  return place === undefined ? undefined : `${place}:${destPort}`;
+}
+
+function nameOf(written: string): string | undefined {
+  // A name with a dot at its end is the same place.
+  const host = written.toLowerCase().replace(/\.$/u, '');
+  if (!HOST.test(host)) return undefined;
+  return NUMBER.test(host.slice(host.lastIndexOf('.') + 1)) && !isIPv4(host) ? undefined : host;
+}
+
+function address6(written: string): string | undefined {
+  if (!ADDRESS_6.test(written) || !isIPv6(written)) return undefined;
+  const { hostname } = new URL(`http://[${written}]/`);
+  const [, high, low] = MAPPED.exec(hostname) ?? [];
+  if (high === undefined || low === undefined) return hostname;
+  const bits = [high, low].map((part) => Number.parseInt(part, 16));
+  return bits.flatMap((part) => [part >> 8, part & 255]).join('.');
 }
 
 export class ForwardChannel {

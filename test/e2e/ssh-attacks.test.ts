@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Client, ServerChannel, SFTPWrapper } from 'ssh2';
 import { startEmbeddedHost, type EmbeddedHost, type HostOptions } from '../support/embedded-host.ts';
-import { collect, exec, run, startHostGateway, type HostGateway, type HostGatewayConfig } from '../support/host-gateway.ts';
+import { collect, exec, recorded, run, startHostGateway, type HostGateway, type HostGatewayConfig } from '../support/host-gateway.ts';
 import { MSG, request, sendRaw, serverRequest, sshText } from '../support/raw-ssh.ts';
 
 const undo: (() => Promise<void>)[] = [];
@@ -74,11 +74,13 @@ describe('a file operation that waits for people', () => {
     });
     const opened = new Promise((resolve) => sftp.open('/srv/app/new.txt', 'w', (error) => resolve(error?.message)));
     const { id } = await gateway.pending();
+    const sent = async (): Promise<number> => (await gateway.events()).filter(({ type }) => type === 'statement.sent').length;
+    const before = await sent();
     links['/srv/app/new.txt'] = '/etc/cron.d/new';
     await gateway.answer(id, 'approve');
     const { id: next } = await gateway.pending();
     expect(next).not.toBe(id);
-    expect((await gateway.events()).filter(({ type }) => type === 'statement.sent')).toEqual([]);
+    expect(await sent()).toBe(before);
     await gateway.answer(next, 'reject');
     expect(await opened).toContain('approval rejected');
     const judged = (await gateway.events()).find(({ type, text }) => type === 'statement.judged' && String(text).includes('write'));
@@ -108,4 +110,18 @@ describe('a name of a signal that the RFC does not list', () => {
     expect([ran.signal, ran.status ?? undefined]).toEqual([signal, status]);
     expect((await run(client, 'echo still there')).stdout.toString()).toBe('still there\n');
   });
+});
+
+test('a command takes no more input than its target lets a command say: all of it is kept', async () => {
+  const taken: number[] = [];
+  const programs: HostOptions['programs'] = {
+    swallow: ({ channel }) => void channel.on('data', (chunk: Buffer) => taken.push(chunk.length)),
+  };
+  const { gateway } = await start({ target: '    limits: { maxBytes: 100000 }' }, { programs });
+  const client = await gateway.connect();
+  const ran = await run(client, 'swallow', { input: Buffer.alloc(1_000_000) });
+  expect(ran.status).toBe(77);
+  expect(ran.stderr).toContain('ZG011 the cap of 100000 bytes per command is hit');
+  expect(taken.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(100_000);
+  expect(recorded(await gateway.scenes(), 'input').length).toBeLessThanOrEqual(100_000);
 });
