@@ -69,9 +69,9 @@ export const DEPLOYABLES: readonly Deployable[] = [
   },
   {
     name: 'issue-credential',
-    description: 'Verifies the token of an agent and assumes the role of one target',
-    environment: BUNDLE_VARIABLES,
-    grants: (place, stage) => [...bundleGrants(place), place.assumeTargets(stage.targetAccounts)],
+    description: 'Verifies what an agent has shown, then assumes the role of one target or certifies one login',
+    environment: [...BUNDLE_VARIABLES, 'SALLYPORT_SSH_CA_KEY_ARN'],
+    grants: (place, stage) => [...bundleGrants(place), ...place.sshAuthority(), place.assumeTargets(stage.targetAccounts)],
     ...LOGIN,
   },
   {

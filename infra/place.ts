@@ -13,6 +13,8 @@ export type Made = {
   readonly tlsSecretArn: string;
   /** Absent in a stage without SSH. */
   readonly sshHostKeySecretArn?: string;
+  /** As above. */
+  readonly sshCaKeyArn?: string;
   /** Absent in a stage without Slack. */
   readonly slackSecretArn?: string;
   readonly noticeTopicArn: string;
@@ -22,8 +24,9 @@ export type Made = {
 
 const SLACK_VARIABLE = 'SALLYPORT_SLACK_SECRET_ARN';
 const SSH_VARIABLE = 'SALLYPORT_SSH_HOST_KEY_SECRET_ARN';
+const SSH_CA_VARIABLE = 'SALLYPORT_SSH_CA_KEY_ARN';
 /** Of what a stage may do without. */
-const OPTIONAL: ReadonlySet<string> = new Set([SLACK_VARIABLE, SSH_VARIABLE]);
+const OPTIONAL: ReadonlySet<string> = new Set([SLACK_VARIABLE, SSH_VARIABLE, SSH_CA_VARIABLE]);
 
 /** Roles may be granted before what they use is made, but where a value is a token of another stack. */
 export class Place {
@@ -44,6 +47,7 @@ export class Place {
     const known = this.variables();
     if (this.made.slackSecretArn !== undefined) known[SLACK_VARIABLE] = this.made.slackSecretArn;
     if (this.made.sshHostKeySecretArn !== undefined) known[SSH_VARIABLE] = this.made.sshHostKeySecretArn;
+    if (this.made.sshCaKeyArn !== undefined) known[SSH_CA_VARIABLE] = this.made.sshCaKeyArn;
     return Object.fromEntries(
       variables.flatMap((name) => {
         const value = known[name];
@@ -138,6 +142,12 @@ export class Place {
     const arn = this.made.sshHostKeySecretArn;
     if (arn === undefined) return [];
     return [{ actions: ['secretsmanager:GetSecretValue'], resources: [arn] }, this.table('sshkeys', ['GetItem', 'DeleteItem'])];
+  }
+
+  /** Certificates for hosts; nothing in a stage without SSH. */
+  sshAuthority(): readonly Statement[] {
+    const arn = this.made.sshCaKeyArn;
+    return arn === undefined ? [] : [{ actions: ['kms:Sign', 'kms:GetPublicKey'], resources: [arn] }];
   }
 
   secret(which: 'secretsArn' | 'tlsSecretArn'): Statement {

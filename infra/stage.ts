@@ -45,6 +45,7 @@ export class SallyportStage extends Stage {
       secretsArn: this.state.secretsArn,
       tlsSecretArn: this.state.tlsSecretArn,
       ...(this.state.slackSecretArn === undefined ? {} : { slackSecretArn: this.state.slackSecretArn }),
+      ...(this.state.sshCaKeyArn === undefined ? {} : { sshCaKeyArn: this.state.sshCaKeyArn }),
       ...(this.state.sshHostKeySecretArn === undefined ? {} : { sshHostKeySecretArn: this.state.sshHostKeySecretArn }),
     };
     const { vpc, privateSubnets: subnets, logsKey } = this.network;

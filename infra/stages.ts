@@ -43,7 +43,7 @@ export type StageChoices = {
   /** A user pool that federates a SAML provider, for a company without an OIDC issuer. */
   readonly saml?: { readonly metadataUrl: string; readonly domainPrefix: string; readonly callbackUrls: readonly string[] };
   /** Keys of the company's own; ours are made where absent. */
-  readonly keys?: { readonly dataKeyArn?: string; readonly bundleKeyArn?: string };
+  readonly keys?: { readonly dataKeyArn?: string; readonly bundleKeyArn?: string; readonly sshCaKeyArn?: string };
   /** The one role that may disable or delete the key that signs evidence. */
   readonly breakGlassRoleArn?: string;
   /** Secrets Manager secret with the certificate that the proxy presents; made empty where absent. */

@@ -24,6 +24,8 @@ export class StateStack extends Stack {
   readonly tlsSecretArn: string;
   readonly slackSecretArn: string | undefined;
   readonly sshHostKeySecretArn: string | undefined;
+  /** Signs certificates for hosts; absent in a stage without SSH. */
+  readonly sshCaKeyArn: string | undefined;
 
   constructor(scope: Construct, id: string, props: StateStackProps) {
     super(scope, id, props);
@@ -60,6 +62,19 @@ export class StateStack extends Stack {
 
     this.sshHostKeySecretArn = stage.ssh
       ? this.makeSecret(names.of('ssh-host-key'), 'The key by which SSH clients know the gateway, as ssh-keygen -t ed25519 writes it').ref
+      : undefined;
+
+    this.sshCaKeyArn = stage.ssh
+      ? (stage.keys?.sshCaKeyArn ??
+        signingKey(this, 'SshCaKey', {
+          alias: `alias/${names.of('ssh-ca')}`,
+          description: 'Signs the certificates with which the gateway logs in to hosts',
+          account: names.account,
+          ...(stage.organizationId === undefined ? {} : { organizationId: stage.organizationId }),
+          signers: [names.roleArn('issue-credential')],
+          readers: [names.roleArn('issue-credential')],
+          ...(stage.breakGlassRoleArn === undefined ? {} : { breakGlassRoleArn: stage.breakGlassRoleArn }),
+        }).keyArn)
       : undefined;
 
     if (stage.conformancePack) {

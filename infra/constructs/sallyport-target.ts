@@ -1,4 +1,4 @@
-// What an account with databases gives to Sallyport: a role for one target, taken by one function, with a trail of who it acts for.
+// What an account with databases or hosts gives to Sallyport: a role for one target, taken by one function, with a trail of who it acts for.
 import { ArnPrincipal, ManagedPolicy, PolicyStatement, PrincipalWithConditions, Role } from 'aws-cdk-lib/aws-iam';
 import { Duration } from 'aws-cdk-lib';
 import { Construct } from 'constructs';
@@ -14,7 +14,13 @@ export type SallyportTargetProps = {
   readonly externalId: string;
   readonly access:
     | { readonly kind: 'rdsIam'; /** `arn:…:rds-db:<region>:<account>:dbuser:<resource id>/<user>` */ readonly databaseUserArn: string }
-    | { readonly kind: 'secret'; readonly secretArn: string; /** Key of the secret where it is not AWS's own. */ readonly keyArn?: string };
+    | { readonly kind: 'secret'; readonly secretArn: string; /** Key of the secret where it is not AWS's own. */ readonly keyArn?: string }
+    | {
+        readonly kind: 'instanceConnect';
+        readonly instanceArn: string;
+        /** Accounts of the instance that agents may ask for, as in `sallyport.yaml`. */
+        readonly accounts: readonly string[];
+      };
 };
 
 const SESSION_HOURS = 1;
@@ -59,13 +65,27 @@ export class SallyportTarget extends Construct {
       managedPolicyName: name,
       path: rolePath,
       roles: [this.role],
-      statements:
-        access.kind === 'rdsIam'
-          ? [new PolicyStatement({ actions: ['rds-db:connect'], resources: [access.databaseUserArn] })]
-          : [
-              new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [access.secretArn] }),
-              ...(access.keyArn === undefined ? [] : [new PolicyStatement({ actions: ['kms:Decrypt'], resources: [access.keyArn] })]),
-            ],
+      statements: statementsOf(access),
     });
+  }
+}
+
+function statementsOf(access: SallyportTargetProps['access']): PolicyStatement[] {
+  switch (access.kind) {
+    case 'rdsIam':
+      return [new PolicyStatement({ actions: ['rds-db:connect'], resources: [access.databaseUserArn] })];
+    case 'secret':
+      return [
+        new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [access.secretArn] }),
+        ...(access.keyArn === undefined ? [] : [new PolicyStatement({ actions: ['kms:Decrypt'], resources: [access.keyArn] })]),
+      ];
+    case 'instanceConnect':
+      return [
+        new PolicyStatement({
+          actions: ['ec2-instance-connect:SendSSHPublicKey'],
+          resources: [access.instanceArn],
+          conditions: { StringEquals: { 'ec2:osuser': [...access.accounts] } },
+        }),
+      ];
   }
 }

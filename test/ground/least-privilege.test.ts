@@ -38,7 +38,9 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What code sends with the rights of another role: of the target's, which it assumed. */
-const AS_ANOTHER: Readonly<Record<string, readonly string[]>> = { 'issue-credential': ['secretsmanager:GetSecretValue'] };
+const AS_ANOTHER: Readonly<Record<string, readonly string[]>> = {
+  'issue-credential': ['secretsmanager:GetSecretValue', 'ec2-instance-connect:SendSSHPublicKey'],
+};
 
 describe('roles', () => {
   let synthesized: Synthesized;

@@ -106,13 +106,46 @@ test('no secret is in a template: they are made without a value', () => {
   }
 });
 
-test('only publishing and activating may sign bundles', () => {
-  const signers = resources(production.templates.control, 'AWS::IAM::ManagedPolicy')
-    .map(({ properties }) => textOf(properties['ManagedPolicyName']).replace('sallyport-prod-', ''))
-    .filter((role) => grants(production.templates.control, role).some(({ actions }) => actions.includes('kms:Sign')));
-  expect(signers.toSorted()).toEqual(['activate-bundle', 'publish-bundle', 'seal']);
-  const [key] = resources(production.templates.state, 'AWS::KMS::Key').filter(({ properties }) => properties['KeyUsage'] === 'SIGN_VERIFY');
-  const statements = listOf(Object(key?.properties['KeyPolicy'])['Statement']);
-  const signing = statements.filter((statement) => listOf(Object(statement)['Action']).includes('kms:Sign'));
-  expect(JSON.stringify(signing)).toMatch(/sallyport-prod-publish-bundle.*sallyport-prod-activate-bundle/u);
+describe('keys that sign', () => {
+  /** Roles whose own policy lets them sign with this key. */
+  const signersWith = (variable: string): readonly string[] =>
+    resources(production.templates.control, 'AWS::IAM::ManagedPolicy')
+      .map(({ properties }) => textOf(properties['ManagedPolicyName']).replace('sallyport-prod-', ''))
+      .filter((role) =>
+        grants(production.templates.control, role).some(
+          ({ actions, resources: named }) => actions.includes('kms:Sign') && named.some((resource) => resource.includes(variable)),
+        ),
+      )
+      .toSorted();
+
+  test.each([
+    ['SshCaKey', 'ssh-ca', ['issue-credential']],
+    ['BundleKey', 'bundles', ['activate-bundle', 'publish-bundle']],
+  ])('%s is for its roles alone, by their policies and by its own', (id, alias, roles) => {
+    expect(signersWith(id)).toEqual(roles);
+    const { state } = production.templates;
+    const [named] = resources(state, 'AWS::KMS::Alias').filter(
+      ({ properties }) => properties['AliasName'] === `alias/sallyport-prod-${alias}`,
+    );
+    const [key] = resources(state, 'AWS::KMS::Key').filter(({ id: each }) =>
+      JSON.stringify(named?.properties['TargetKeyId']).includes(each),
+    );
+    expect(key?.properties).toMatchObject({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' });
+    const statements = listOf(Object(key?.properties['KeyPolicy'])['Statement']);
+    const signing = JSON.stringify(statements.filter((statement) => listOf(Object(statement)['Action']).includes('kms:Sign')));
+    expect([...signing.matchAll(/sallyport-prod-([a-z-]+)/gu)].map(([, role]) => role).toSorted()).toEqual(roles);
+  });
+
+  test('nobody else may sign with any of them', () => {
+    const signers = resources(production.templates.control, 'AWS::IAM::ManagedPolicy')
+      .map(({ properties }) => textOf(properties['ManagedPolicyName']).replace('sallyport-prod-', ''))
+      .filter((role) => grants(production.templates.control, role).some(({ actions }) => actions.includes('kms:Sign')));
+    expect(signers.toSorted()).toEqual(['activate-bundle', 'issue-credential', 'publish-bundle', 'seal']);
+  });
+
+  test('a stage without SSH has no authority for hosts', () => {
+    const { state, control } = synthesize({ ...DEVELOPMENT, ssh: false }).templates;
+    expect(JSON.stringify(state.toJSON())).not.toContain('ssh-ca');
+    expect(grants(control, 'issue-credential').flatMap(({ actions }) => actions)).not.toContain('kms:Sign');
+  });
 });

@@ -71,7 +71,32 @@ describe('the role of a target', () => {
     });
   });
 
+  test('or it pushes keys for named accounts of one instance', () => {
+    const access = {
+      kind: 'instanceConnect',
+      instanceArn: 'arn:aws:ec2:us-east-1:333333333333:instance/i-0123456789abcdef0',
+      accounts: ['deploy', 'ops'],
+    };
+    templateOf({ ...FILE, access }).hasResourceProperties('AWS::IAM::ManagedPolicy', {
+      PolicyDocument: {
+        Statement: [
+          {
+            Action: 'ec2-instance-connect:SendSSHPublicKey',
+            Effect: 'Allow',
+            Resource: access.instanceArn,
+            Condition: { StringEquals: { 'ec2:osuser': access.accounts } },
+          },
+        ],
+        Version: Match.anyValue(),
+      },
+    });
+  });
+
+  const INSTANCE = 'arn:aws:ec2:us-east-1:333333333333:instance/i-0123456789abcdef0';
   test.each([
+    ['instanceArn', { ...FILE, access: { kind: 'instanceConnect', instanceArn: INSTANCE.replace(/i-.*/, '*'), accounts: ['deploy'] } }],
+    ['accounts', { ...FILE, access: { kind: 'instanceConnect', instanceArn: INSTANCE, accounts: [] } }],
+    ['accounts', { ...FILE, access: { kind: 'instanceConnect', instanceArn: INSTANCE, accounts: ['*'] } }],
     ['issuerRoleArn', { ...FILE, issuerRoleArn: '*' }],
     ['externalId', { ...FILE, externalId: undefined }],
     ['databaseUserArn', { ...FILE, access: { kind: 'rdsIam', databaseUserArn: 'arn:aws:rds-db:us-east-1:333333333333:dbuser:*/*' } }],
