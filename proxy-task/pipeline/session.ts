@@ -174,7 +174,7 @@ export abstract class Session<T extends Target, R extends EndRefusal> {
   }
 
   /** Whether its time is up at this moment. */
-  protected get isPastDeadline(): boolean {
+  get isPastDeadline(): boolean {
     return this.clock.now() >= this.#deadlineMs();
   }
 

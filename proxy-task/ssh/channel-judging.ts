@@ -21,6 +21,7 @@ export type Asking = () => Promise<HostOperation>;
 
 /** Operations of one channel that may wait for their verdict at once; a protocol that asks faster is a flood. */
 const MAX_WAITING = 64;
+const EXPIRED = 'the token or the session has expired';
 
 export class ChannelJudging {
   readonly record: ChannelRecord;
@@ -88,6 +89,8 @@ export class ChannelJudging {
     const settings = this.#environment.settings;
     const asked = { environment: this.#environment.variables, reason: settings.reason };
     let judged = this.#decide(await asking());
+    // What runs may go on for a while; nothing begins.
+    if (session.isPastDeadline) return this.#refuse(statement, judged, asked, reconnect(EXPIRED));
     const spent = session.budgets.spend('statements', 1);
     if (!spent.ok) return this.#refuse(statement, judged, asked, budgetUsedUp('statements', spent, 'no'));
     let approval: string | undefined;
@@ -108,7 +111,7 @@ export class ChannelJudging {
           settings,
           judge: async () => {
             judged = this.#decide(await asking());
-            return this.#now(judged);
+            return session.isPastDeadline ? { kind: 'block', reason: EXPIRED, policies: [] } : this.#now(judged);
           },
           tell: this.#tell,
         },

@@ -30,6 +30,12 @@ async function caughtUp(client: Client): Promise<void> {
   await run(client, 'echo there');
 }
 
+function openSftp(client: Client): Promise<SFTPWrapper> {
+  return new Promise((resolve, reject) => {
+    client.sftp((error, opened) => (error === undefined ? resolve(opened) : reject(error)));
+  });
+}
+
 /** As OpenSSH's server tells it, by whatever name. */
 function exitBySignal(channel: ServerChannel, name: string): void {
   serverRequest(channel, 'exit-signal', sshText(name), Buffer.of(0), sshText(''), sshText(''));
@@ -69,9 +75,7 @@ describe('a file operation that waits for people', () => {
     const links: Record<string, string> = {};
     const { gateway } = await start({}, { links });
     const client = await gateway.connect({ groups: ['analysts'] });
-    const sftp = await new Promise<SFTPWrapper>((resolve, reject) => {
-      client.sftp((error, opened) => (error === undefined ? resolve(opened) : reject(error)));
-    });
+    const sftp = await openSftp(client);
     const opened = new Promise((resolve) => sftp.open('/srv/app/new.txt', 'w', (error) => resolve(error?.message)));
     const { id } = await gateway.pending();
     const sent = async (): Promise<number> => (await gateway.events()).filter(({ type }) => type === 'statement.sent').length;
@@ -124,4 +128,28 @@ test('a command takes no more input than its target lets a command say: all of i
   expect(ran.stderr).toContain('ZG011 the cap of 100000 bytes per command is hit');
   expect(taken.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(100_000);
   expect(recorded(await gateway.scenes(), 'input').length).toBeLessThanOrEqual(100_000);
+});
+
+describe('when the token has expired, and what runs may go on for a while', () => {
+  test('nothing that was held runs, though somebody approves', async () => {
+    const { host, gateway } = await start({ expiryGraceMs: 60_000 });
+    const client = await gateway.connect({ groups: ['analysts'], ttlSeconds: 8 });
+    const ran = run(client, 'echo late');
+    const { id } = await gateway.pending();
+    const expiresAt = (await gateway.events()).find(({ type }) => type === 'session.opened')?.['principal'] as { expiresAt: string };
+    await expect.poll(() => Date.now() > Date.parse(expiresAt.expiresAt), { timeout: 20_000 }).toBe(true);
+    await gateway.answer(id, 'approve');
+    expect((await ran).stderr).toContain('the token or the session has expired');
+    expect(host.asked).not.toContain('echo late');
+  });
+
+  test('no further operation of an open channel begins', async () => {
+    const { gateway } = await start({ expiryGraceMs: 60_000 });
+    const client = await gateway.connect({ ttlSeconds: 8 });
+    const sftp = await openSftp(client);
+    const opened = (await gateway.events()).find(({ type }) => type === 'session.opened')?.['principal'] as { expiresAt: string };
+    await expect.poll(() => Date.now() > Date.parse(opened.expiresAt), { timeout: 20_000 }).toBe(true);
+    const answer = await new Promise((resolve) => sftp.mkdir('/srv/app/late', (error) => resolve(error?.message)));
+    expect(answer).toContain('the token or the session has expired');
+  });
 });
