@@ -1,6 +1,7 @@
 /**
  * Makes what is deployed: one folder for each entry, with all of its code in one file and the WebAssembly packages beside it, which
- * read their own files at run time. The same sources give the same bytes.
+ * read their own files at run time. The same sources give the same bytes, but for
+ * native code beside the proxy.
  */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -27,6 +28,9 @@ const BESIDE: Readonly<Record<string, readonly string[]>> = {
 
 /** Folders that a package's installation has made: code for the machine that bundles is none for the one that runs it. */
 const BUILT = /(?:^|[/\\])(?:build|src)(?:[/\\]|$)|\.node$/u;
+
+/** Code for one machine, by package: beside the proxy alone, whose image is built on the machine that it is for. */
+const NATIVE: Readonly<Record<string, readonly string[]>> = { ssh2: ['lib/protocol/crypto/build/Release/sshcrypto.node'] };
 
 /** Packages that are found by their names at run time, by others that stay outside: no import shows that they are needed. */
 const GOES_WITH: Readonly<Record<string, readonly string[]>> = {
@@ -58,16 +62,21 @@ export function bundleFunctions(root: string): Bundles {
   return { folderOf: (name) => join(place, name), remove: () => rmSync(place, { recursive: true, force: true }) };
 }
 
-/** Bundles the proxy into `folder`, with the worker that parses long statements. */
+/**
+ * Bundles the proxy into `folder`, with the worker that parses long statements, and with native code of packages where they have
+ * been built here: it is not the same bytes on every machine.
+ */
 export function bundleProxy(root: string, folder: string): void {
   rmSync(folder, { recursive: true, force: true });
-  bundle(root, folder, [
+  const packages = bundle(root, folder, [
     { source: 'proxy-task/main.ts', out: 'main' },
     { source: 'proxy-task/postgres/parse-worker.ts', out: 'parse-worker' },
   ]);
+  addNative(root, folder, packages);
 }
 
-function bundle(root: string, folder: string, entries: readonly Entry[]): void {
+/** The packages that stand beside the code. */
+function bundle(root: string, folder: string, entries: readonly Entry[]): ReadonlySet<string> {
   const { metafile } = buildSync({
     absWorkingDir: root,
     entryPoints: entries.map(({ source, out }) => ({ in: source, out })),
@@ -89,12 +98,27 @@ function bundle(root: string, folder: string, entries: readonly Entry[]): void {
     logLevel: 'error',
   });
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n');
-  for (const name of packagesOf(metafile)) {
+  const packages = packagesOf(metafile);
+  for (const name of packages) {
     for (const file of BESIDE[name] ?? []) {
       const to = join(folder, 'node_modules', name, file);
       mkdirSync(dirname(to), { recursive: true });
       const from = join(root, 'node_modules', name);
       cpSync(join(from, file), to, { dereference: true, recursive: true, filter: (path) => !BUILT.test(relative(from, path)) });
+    }
+  }
+  return packages;
+}
+
+/** What is not there is done without: ssh2 has the same ciphers in JavaScript. */
+function addNative(root: string, folder: string, packages: ReadonlySet<string>): void {
+  for (const name of packages) {
+    for (const file of NATIVE[name] ?? []) {
+      const from = join(root, 'node_modules', name, file);
+      const to = join(folder, 'node_modules', name, file);
+      if (!existsSync(from)) continue;
+      mkdirSync(dirname(to), { recursive: true });
+      cpSync(from, to, { dereference: true });
     }
   }
 }

@@ -54,6 +54,7 @@ import { SshGateway } from './ssh/gateway.ts';
 import { readHostKey } from './ssh/host-key.ts';
 import { SSH_LIMITS } from './ssh/limits.ts';
 import { listenForSsh, type SshListener } from './ssh/listener.ts';
+import { nativeCiphers, WITHOUT_NATIVE_CIPHERS } from './ssh/native-ciphers.ts';
 import { systemClock } from './system-clock.ts';
 import { taskLog } from './task-log.ts';
 import { TaskMetrics, timedJournal } from './task-metrics.ts';
@@ -414,9 +415,11 @@ async function start(): Promise<void> {
   lifecycle = running;
   if (lease.newerSeen) running.drain();
   await lease.serving();
+  const native = nativeCiphers();
+  if (ssh !== undefined && native.length === 0) log.info(WITHOUT_NATIVE_CIPHERS);
   log.event('ready', {
     postgres: { host: listener.host, port: listener.port },
-    ...(ssh === undefined ? {} : { ssh: { host: ssh.host, port: ssh.port } }),
+    ...(ssh === undefined ? {} : { ssh: { host: ssh.host, port: ssh.port, nativeCiphers: native } }),
     health: { host, port: health.port },
     writer,
     slot,

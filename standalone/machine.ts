@@ -19,6 +19,7 @@ import { OffLoopParser } from '../proxy-task/postgres/off-loop-parser.ts';
 import { ScramKeyCache } from '../proxy-task/postgres/scram.ts';
 import { TargetRuntimes } from '../proxy-task/postgres/target-runtimes.ts';
 import { SshGateway } from '../proxy-task/ssh/gateway.ts';
+import { nativeCiphers, WITHOUT_NATIVE_CIPHERS } from '../proxy-task/ssh/native-ciphers.ts';
 import { SSH_LIMITS } from '../proxy-task/ssh/limits.ts';
 import { listenForSsh, type SshListener } from '../proxy-task/ssh/listener.ts';
 import { ConfigWatch } from './config-watch.ts';
@@ -279,6 +280,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     undo.push(() => drained(gateway, listener));
     const postgres = { host: listener.host, port: listener.port };
     if (config.listeners.ssh !== undefined) {
+      if (nativeCiphers().length === 0) log(WITHOUT_NATIVE_CIPHERS);
       const hostKey = sshHostKey(dataDir);
       const ssh: SshListener = await listenForSsh({
         host: config.listeners.ssh.host,

@@ -1,6 +1,6 @@
 /** What is deployed runs by itself: outside the repository, on plain Node. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -88,6 +88,28 @@ describe('the bundle of the proxy', () => {
     expect(status).not.toBe(0);
   });
 
+  const NATIVE = 'node_modules/ssh2/lib/protocol/crypto/build/Release/sshcrypto.node';
+  const CIPHERS = `const { default: crypto } = await import('ssh2/lib/protocol/crypto.js'); console.log(crypto.bindingAvailable);`;
+
+  test('it has the native ciphers beside it, and does without where they are not for its machine', () => {
+    expect(existsSync(join(ROOT, NATIVE)), 'npm rebuild ssh2 makes them').toBe(true);
+    expect(runNode(folder, CIPHERS).trim()).toBe('true');
+    const other = mkdtempSync(join(tmpdir(), 'sallyport-proxy-'));
+    cpSync(join(folder, 'node_modules'), join(other, 'node_modules'), { recursive: true });
+    writeFileSync(join(other, NATIVE), 'code for another machine');
+    expect(runNode(other, CIPHERS).trim()).toBe('false');
+    rmSync(join(other, NATIVE));
+    expect(runNode(other, CIPHERS).trim()).toBe('false');
+    rmSync(other, { recursive: true });
+  });
+
+  test('no function has native code beside it: they run on another machine than the one that bundles', () => {
+    const bundles = bundleFunctions(ROOT);
+    const found = FUNCTIONS.flatMap((name) => readdirSync(bundles.folderOf(name), { recursive: true, encoding: 'utf8' }));
+    bundles.remove();
+    expect(found.filter((path) => path.endsWith('.node'))).toEqual([]);
+  });
+
   test('it has its parse worker and every grammar beside it', () => {
     expect(existsSync(join(folder, 'parse-worker.js'))).toBe(true);
     expect(loadPackages(folder).toSorted()).toEqual([
@@ -132,9 +154,13 @@ describe('the Dockerfile', () => {
     expect(inputs.filter((input) => !copied.some((source) => input === source || input.startsWith(`${source}/`)))).toEqual([]);
   });
 
-  test('the image runs as no root, and its base is named by whoever builds it', () => {
+  test('the image runs as no root, and its bases are named by whoever builds it', () => {
     expect(lines.filter((line) => line.startsWith('USER '))).toEqual(['USER node']);
-    expect(lines.filter((line) => line.startsWith('FROM ')).every((line) => line.includes('${NODE_IMAGE}'))).toBe(true);
-    expect(lines).toContain('ARG NODE_IMAGE');
+    expect(lines.filter((line) => line.startsWith('FROM '))).toEqual(['FROM ${BUILD_IMAGE} AS build', 'FROM ${NODE_IMAGE}']);
+    expect(lines.filter((line) => line.startsWith('ARG '))).toEqual(['ARG BUILD_IMAGE', 'ARG NODE_IMAGE']);
+  });
+
+  test('runs the one install script that makes native code, and fails where it makes none', () => {
+    expect(lines.join('\n')).toMatch(/npm ci --ignore-scripts .*\n {2}&& CI_CHECK_FAIL=ssh2 .* npm rebuild ssh2$/mu);
   });
 });
