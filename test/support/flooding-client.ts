@@ -21,7 +21,11 @@ export const SSH_MSG = {
 type Handlers = Record<string, ((...given: readonly unknown[]) => void) | undefined>;
 type Transport = {
   readonly _packetRW: {
-    readonly write: { readonly allocStart: number; alloc(bytes: number): Buffer; finalize(packet: Buffer): Buffer };
+    readonly write: {
+      readonly allocStartKEX: number;
+      alloc(bytes: number, whileKeysAreExchanged: boolean): Buffer;
+      finalize(packet: Buffer, whileKeysAreExchanged: boolean): Buffer;
+    };
   };
   readonly _cipher: { encrypt(packet: Buffer): void };
   readonly _handlers: Handlers;
@@ -80,9 +84,9 @@ export class FloodingClient {
   send(...parts: readonly (Buffer | number)[]): void {
     const payload = Buffer.concat(parts.map((part) => (typeof part === 'number' ? Buffer.of(part) : part)));
     const { write } = this.#transport._packetRW;
-    const packet = write.alloc(payload.length);
-    payload.copy(packet, write.allocStart);
-    this.#transport._cipher.encrypt(write.finalize(packet));
+    const packet = write.alloc(payload.length, true);
+    payload.copy(packet, write.allocStartKEX);
+    this.#transport._cipher.encrypt(write.finalize(packet, true));
   }
 
   /** Many packets, never more than the socket takes. */
