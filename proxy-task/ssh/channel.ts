@@ -11,6 +11,7 @@ import { terminalOf, terminalSize, type TerminalSize } from './channel-terminal.
 import { execOperation, refuseCommand } from './exec.ts';
 import type { LiveHostSession } from './live-session.ts';
 import { hostRefusal, reconnect, targetRefused, type HostRefusal } from './refusal.ts';
+import { encodedModes } from './terminal-internals.ts';
 import { openExec, openShell, openSubsystem } from './upstream.ts';
 
 type Started = { readonly kind: 'exec'; readonly command: string } | { readonly kind: 'shell' } | { readonly kind: 'sftp' };
@@ -54,7 +55,7 @@ export class SessionChannel {
     });
     // Replies are only there where the client asked for one.
     ssh.on('env', (accept: Reply, reject: Reply, info: unknown) => answer(this.#setVariable(info), accept, reject));
-    ssh.on('pty', (accept, reject, info) => answer(this.#setTerminal(terminalOf(info)), accept, reject));
+    ssh.on('pty', (accept, reject, info) => answer(this.#setTerminal(terminalOf(info, encodedModes(session.client))), accept, reject));
     ssh.on('window-change', (accept, _reject, info) => {
       this.#resize(terminalSize(info));
       answer(true, accept, undefined);

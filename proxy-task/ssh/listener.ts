@@ -21,6 +21,7 @@ import {
 } from './limits.ts';
 import type { ProofPorts, Restrictions } from './proofs.ts';
 import { hostRefusal } from './refusal.ts';
+import { keepTerminalModes } from './terminal-internals.ts';
 import { TransportGuard } from './transport-guard.ts';
 import { parseUserName } from './user-name.ts';
 
@@ -130,6 +131,7 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
       connection.end();
       return;
     }
+    keepTerminalModes(connection);
     identify(connection, guard, arrival, header.versions.software);
   });
 
