@@ -1,5 +1,5 @@
 /** One session channel of a client (RFC 4254 §6): its requests in order, and the one program, shell or subsystem that it starts. */
-import type { PseudoTtyOptions, ServerChannel, Session } from 'ssh2';
+import type { ClientChannel, PseudoTtyOptions, ServerChannel, Session } from 'ssh2';
 import type { HostOperation } from '../../core/statement/host/host-operation.ts';
 import type { ApprovalPointer } from '../pipeline/approval-refusal.ts';
 import { closeUnstarted, sendSignal, sendWindowChange } from './channel-internals.ts';
@@ -12,7 +12,7 @@ import { execOperation, refuseCommand } from './exec.ts';
 import type { LiveHostSession } from './live-session.ts';
 import { hostRefusal, reconnect, targetRefused, type HostRefusal } from './refusal.ts';
 import { encodedModes } from './terminal-internals.ts';
-import { openExec, openShell, openSubsystem } from './upstream.ts';
+import { openExec, openShell, openSubsystem, type Begin } from './upstream.ts';
 
 type Started = { readonly kind: 'exec'; readonly command: string } | { readonly kind: 'shell' } | { readonly kind: 'sftp' };
 
@@ -31,7 +31,7 @@ export class SessionChannel {
   /** Resolves when the client has closed the channel. */
   readonly #answered: Promise<void>;
   #relay: ChannelRelay | undefined;
-  #upstream: Awaited<ReturnType<typeof openExec>> | undefined;
+  #upstream: ClientChannel | undefined;
   #started = false;
   #kind: Started['kind'] | undefined;
   #isTransfer = false;
@@ -220,13 +220,13 @@ export class SessionChannel {
       this.#statements.push(judgement.statement);
     }
     if (this.#gone || relay.isEnded) return;
-    let upstream;
-    try {
-      upstream = await this.#open(what, found?.command);
-    } catch {
+    const isOpen = await this.#open(what, found?.command, (upstream) => this.#begin(upstream, relay, found));
+    if (!isOpen) {
       relay.refuse(targetRefused(session.target.name, what.kind === 'exec' ? 'run the command' : `open the ${what.kind} channel`));
-      return;
     }
+  }
+
+  #begin(upstream: ClientChannel, relay: ChannelRelay, found: StartedProtocol | undefined): void {
     if (relay.isEnded) {
       upstream.close();
       return;
@@ -244,17 +244,17 @@ export class SessionChannel {
     return [async (): Promise<HostOperation> => ({ kind: 'shell', account })];
   }
 
-  #open(what: Started, instead: string | undefined): ReturnType<typeof openExec> {
+  #open(what: Started, instead: string | undefined, begin: Begin): Promise<boolean> {
     const { upstream } = this.#session;
     const setup = { env: Object.fromEntries(this.#environment.variables), pty: this.#terminal };
     switch (what.kind) {
       case 'exec':
         // Exactly the bytes that were judged: they are UTF-8.
-        return openExec(upstream, instead ?? what.command, setup);
+        return openExec(upstream, instead ?? what.command, setup, begin);
       case 'shell':
-        return openShell(upstream, setup);
+        return openShell(upstream, setup, begin);
       case 'sftp':
-        return openSubsystem(upstream, 'sftp');
+        return openSubsystem(upstream, 'sftp', begin);
     }
   }
 

@@ -124,41 +124,65 @@ function open(
   });
 }
 
-/** Starts a program; the host's refusal is an Error. */
+/**
+ * Told of a channel as soon as it is open, before anything more of the host is read: how a short program ended may have come in the
+ * same breath, and is told once.
+ */
+export type Begin = (channel: ClientChannel) => void;
+
+/** Starts a program; false where the host refuses. */
 export function openExec(
   { client }: Upstream,
   command: string,
   setup: { readonly env: Readonly<Record<string, string>>; readonly pty: PseudoTtyOptions | undefined },
-): Promise<ClientChannel> {
-  return new Promise((resolve, reject) => {
-    client.exec(command, { env: { ...setup.env }, ...(setup.pty === undefined ? {} : { pty: setup.pty }) }, (error, channel) =>
-      error === undefined ? resolve(channel) : reject(error),
-    );
-  });
+  begin: Begin,
+): Promise<boolean> {
+  const pty = setup.pty === undefined ? {} : { pty: setup.pty };
+  return opened(begin, (done) => client.exec(command, { env: { ...setup.env }, ...pty }, done));
 }
 
-/** Starts the account's login shell, on a terminal where the client has one. */
+/** Starts the account's login shell, on a terminal where the client has one; false where the host refuses. */
 export function openShell(
   { client }: Upstream,
   setup: { readonly env: Readonly<Record<string, string>>; readonly pty: PseudoTtyOptions | undefined },
-): Promise<ClientChannel> {
-  return new Promise((resolve, reject) => {
-    client.shell(setup.pty ?? false, { env: { ...setup.env } }, (error, channel) =>
-      error === undefined ? resolve(channel) : reject(error),
-    );
-  });
+  begin: Begin,
+): Promise<boolean> {
+  return opened(begin, (done) => client.shell(setup.pty ?? false, { env: { ...setup.env } }, done));
 }
 
-export function openSubsystem({ client }: Upstream, name: string): Promise<ClientChannel> {
-  return new Promise((resolve, reject) => {
-    client.subsys(name, (error, channel) => (error === undefined ? resolve(channel) : reject(error)));
-  });
+/** False where the host refuses. */
+export function openSubsystem({ client }: Upstream, name: string, begin: Begin): Promise<boolean> {
+  return opened(begin, (done) => client.subsys(name, done));
 }
 
 /** A connection from the host to somewhere. The originator is not told: it is nothing to the other end. */
 export function openForward({ client }: Upstream, host: string, port: number): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
     client.forwardOut('127.0.0.1', 0, host, port, (error, channel) => (error === undefined ? resolve(channel) : reject(error)));
+  });
+}
+
+/** Rejects with what `begin` throws. */
+function opened(begin: Begin, open: (done: (error: Error | undefined, channel: ClientChannel) => void) => void): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const done = (error: Error | undefined, channel: ClientChannel): void => {
+      if (error !== undefined) {
+        resolve(false);
+        return;
+      }
+      try {
+        begin(channel);
+        resolve(true);
+      } catch (thrown) {
+        reject(thrown);
+      }
+    };
+    try {
+      open(done);
+    } catch {
+      // The connection has ended, which its owner hears of otherwise: nothing was started.
+      resolve(false);
+    }
   });
 }
 
