@@ -20,7 +20,7 @@ beforeAll(() => {
       '[ "$2" = test:major -o "$2" = test:browser -o "$2" = test:aws -o "$2" = test:ssh ] && cp "$MAJOR_REPORT" "$SALLYPORT_TEST_REPORT"\n[ "$*" = "$FAILING" ] && exit 3\nexit 0\n',
   );
   writeFileSync(join(folder, 'bin/npx'), '#!/bin/sh\necho "npx $*"\n[ "$*" = "$FAILING" ] && exit 3\nexit 0\n');
-  const programs = ['psql', 'pgbench', 'chromium', 'python3', 'radosgw', 'sshd', 'ssh', 'rsync', 'git'];
+  const programs = ['psql', 'pgbench', 'chromium', 'python3', 'radosgw', 'sshd', 'ssh', 'rsync', 'git', 'dpkg'];
   for (const name of programs) writeFileSync(join(folder, 'bin', name), '#!/bin/sh\n');
   for (const name of ['npm', 'npx', ...programs]) chmodSync(join(folder, 'bin', name), 0o755);
 });

@@ -1,12 +1,14 @@
 /**
  * A real OpenSSH server on loopback, with a small tree of files to lose: it takes everything that a host could take, so that what
- * is refused was refused by the gateway. As root or not; accounts are the one that runs the suite, with a home folder of its own.
+ * is refused was refused by the gateway. As root or not; its account is the one that runs the suite, with a home folder of its own, or
+ * one without rights.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createHash, randomInt } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -19,6 +21,7 @@ import {
 } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join, relative } from 'node:path';
+import { makeAccount, type SshAccount } from './ssh-account.ts';
 
 const SERVERS = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/usr/bin/sshd'];
 const SFTP_SERVERS = [
@@ -35,23 +38,28 @@ export type SshHostOptions = {
   readonly config?: string;
   /** A port that is free; a random one by default. */
   readonly port?: number;
+  /** An account without rights, and nothing between the server and what it starts: signals of clients arrive. */
+  readonly unprivileged?: boolean;
 };
 
 export class SshHost {
   /** All that the host may lose stands below it: its own spelling, without links. */
   readonly root: string;
-  readonly account = userInfo().username;
+  readonly account: string;
   readonly clientKey: string;
   readonly log: string[] = [];
   hostKey = '';
   port = 0;
   #child: ChildProcess | undefined;
   readonly #options: SshHostOptions;
+  readonly #own: SshAccount | undefined;
 
   private constructor(options: SshHostOptions) {
     this.#options = options;
     this.root = realpathSync(mkdtempSync(join(tmpdir(), 'sallyport-sshd-')));
     for (const name of ['keys', 'home', 'srv']) mkdirSync(this.path(name));
+    this.#own = options.unprivileged === true ? makeAccount(this.path('keys'), this.path('home')) : undefined;
+    this.account = this.#own?.name ?? userInfo().username;
     this.newHostKey();
     keygen(this.path('keys/client'));
     this.clientKey = readFileSync(this.path('keys/client'), 'utf8');
@@ -64,6 +72,7 @@ export class SshHost {
       `${enter}[ -z "\${${original}+x}" ] && exec /bin/bash --norc --noprofile\nc=$${original}\nunset ${original}\nexec /bin/bash --norc -c "$c"\n`,
     );
     chmodSync(this.path('keys/enter'), 0o755);
+    this.giveAway();
   }
 
   /** Throws the name of the package that is missing. */
@@ -75,6 +84,13 @@ export class SshHost {
 
   path(...names: readonly string[]): string {
     return join(this.root, ...names);
+  }
+
+  /** What the suite has made by now becomes the account's; that of others stays theirs. */
+  giveAway(): void {
+    if (this.#own === undefined) return;
+    const { uid, gid } = this.#own;
+    for (const name of ['', ...readdirSync(this.root, { recursive: true, encoding: 'utf8' })]) lchownSync(this.path(name), uid, gid);
   }
 
   /** Another key than the one that was pinned; takes effect when it listens again. */
@@ -94,7 +110,8 @@ export class SshHost {
       // Below the ephemeral ports: one that a client's own end could take would fail now and then.
       const port = this.#options.port ?? (this.port || randomInt(20_000, 32_000));
       writeFileSync(this.path('keys/sshd_config'), this.#config(port));
-      const child = spawn(program, ['-D', '-e', '-f', this.path('keys/sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] });
+      const own = this.#own === undefined ? {} : { uid: this.#own.uid, gid: this.#own.gid, env: this.#own.env };
+      const child = spawn(program, ['-D', '-e', '-f', this.path('keys/sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'], ...own });
       const listening = await this.#listening(child);
       if (listening) {
         this.port = port;
@@ -153,7 +170,7 @@ PermitTunnel yes
 MaxSessions 500
 MaxStartups 500
 Subsystem sftp ${sftp}
-ForceCommand ${this.path('keys/enter')}
+${this.#own === undefined ? `ForceCommand ${this.path('keys/enter')}` : `SetEnv PATH=/usr/local/bin:/usr/bin:/bin ${namesOf(this.#own)}`}
 ${this.#options.config ?? ''}
 `;
   }
@@ -175,6 +192,13 @@ ${this.#options.config ?? ''}
       });
     });
   }
+}
+
+/** For what runs in it: programs that ask who they are. */
+function namesOf({ env }: SshAccount): string {
+  return Object.entries(env)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
 }
 
 export function sha256(bytes: Uint8Array): string {
