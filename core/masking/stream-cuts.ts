@@ -3,21 +3,19 @@
  * is one depends on the bytes before it only, so it is the same however the stream comes in pieces.
  */
 
+import { byteClass } from './byte-classes.ts';
+
 /** More than the longest printed IBAN (34 characters and their blanks), card or header of a private key. */
 const LOOK_BACK_BYTES = 80;
 
+const NEWLINE = 0x0a;
 const BLANK = 0x20;
 const DASH = 0x2d;
 /** In no match: line ends, quotes, commas, colons, brackets and control characters among them. */
-const APART = classOf(/[^A-Za-z0-9._%+'&=~#$!^`{|}/?@ ()-]/);
+const APART = byteClass(/[^A-Za-z0-9._%+'&=~#$!^`{|}/?@ ()-]/);
 /** What a match with blanks may have before a blank. */
-const BEFORE_BLANK = classOf(/[A-Z0-9)]/);
-const IN_GROUPS = classOf(/[A-Z0-9 ().+-]/);
-
-/** Bytes of characters beyond ASCII belong to words. */
-function classOf(pattern: RegExp): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, byte) => (byte < 128 ? Number(pattern.test(String.fromCharCode(byte))) : 0));
-}
+const BEFORE_BLANK = byteClass(/[A-Z0-9)]/);
+const IN_GROUPS = byteClass(/[A-Z0-9 ().+-]/);
 
 /** The last cut in `(from, to]` of a text that was cut at `start` last; `start` where there is none. */
 export function lastCut(text: Buffer, start: number, from: number, to: number): number {
@@ -28,9 +26,16 @@ export function lastCut(text: Buffer, start: number, from: number, to: number): 
   return start;
 }
 
+/** How far the first cut is that holds whatever stands before these bytes; the end of a line, with `line`. All of them where there is none. */
+export function firstCut(bytes: Buffer, most: number, line: boolean): number {
+  const end = Math.min(bytes.length, most);
+  for (let at = 0; at < end; at++) if (line ? bytes[at] === NEWLINE : APART[bytes[at] ?? 0] === 1) return at + 1;
+  return bytes.length;
+}
+
 /** The last cut at the end of a line, for expressions that may match all that a line can hold. */
 export function lastLineCut(text: Buffer, start: number, from: number, to: number): number {
-  const end = to > from ? text.lastIndexOf(0x0a, to - 1) : -1;
+  const end = to > from ? text.lastIndexOf(NEWLINE, to - 1) : -1;
   return end >= from ? end + 1 : start;
 }
 

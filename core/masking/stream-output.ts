@@ -2,6 +2,13 @@
 import { hitMask } from './detectors.ts';
 import type { StreamText } from './stream-text.ts';
 
+export type Redacted = {
+  /** What is let go, in this order: mostly parts of the bytes that were pushed, so it is valid only as long as those are. */
+  readonly pieces: readonly Buffer[];
+  /** Matches that were replaced in them. */
+  readonly detected: number;
+};
+
 /** Places are those of the text, in ascending order; what is let go is made of the stream's own bytes. */
 export class StreamOutput {
   detected = 0;
@@ -66,12 +73,11 @@ export class StreamOutput {
   }
 
   /** All that was let go, where all text up to `end` is done with. */
-  bytes(end: number): Buffer {
+  finish(end: number): Redacted {
     if (end === this.stream.text.length) this.keep(end);
     this.endPiece();
-    const [first, ...more] = this.pieces;
-    if (first === undefined) return Buffer.alloc(0);
-    return more.length === 0 ? first : Buffer.concat(this.pieces);
+    // Many small pieces cost more than one copy.
+    return { pieces: this.pieces.length > 1 ? [Buffer.concat(this.pieces)] : this.pieces, detected: this.detected };
   }
 
   /** Where in the bytes the last byte of the text before `end` is. */

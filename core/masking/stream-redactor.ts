@@ -11,17 +11,10 @@ import { Candidates } from './candidates.ts';
 import { findHits, mergeHits, type DetectorSet, type Hit } from './detectors.ts';
 import { findKeyHeader, isBesideKey, keyBytesOf, keyPieceBytes, MOST_KEY_BYTES, MOST_KEY_LINE_BYTES } from './key-lines.ts';
 import { isNoiseBefore, NOISE_WINDOW_BYTES } from './noise.ts';
-import { lastCut, lastLineCut, wordEnd, wordStart } from './stream-cuts.ts';
-import { StreamOutput } from './stream-output.ts';
+import { firstCut, lastCut, lastLineCut, wordEnd, wordStart } from './stream-cuts.ts';
+import { StreamOutput, type Redacted } from './stream-output.ts';
 import { streamText } from './stream-text.ts';
 import { openJwt, tokenEnd } from './token-detectors.ts';
-
-export type Redacted = {
-  /** May be a part of the bytes that were pushed. */
-  readonly bytes: Buffer;
-  /** Matches that were replaced in them. */
-  readonly detected: number;
-};
 
 /** What is held back at most; a word that is longer is cut. */
 export const MOST_HELD_BYTES = 16 * 1024;
@@ -38,27 +31,32 @@ type Mode =
   | { readonly kind: 'token' };
 
 const TEXT: Mode = { kind: 'text' };
-const NOTHING = Buffer.alloc(0);
+const NO_BYTES = Buffer.alloc(0);
+const NO_HITS: readonly Hit[] = [];
+const NOTHING: Redacted = { pieces: [], detected: 0 };
 
 export class StreamRedactor {
   private readonly isOff: boolean;
   private readonly hidesKeys: boolean;
   private readonly tokens: DetectorSet;
   private readonly candidates: Candidates;
+  /** Whether `candidates` are those of the text that is read now. */
+  private isSearched = false;
   private mode: Mode = TEXT;
-  private held: Buffer = NOTHING;
+  /** A copy of its own, as is `before`. */
+  private held: Buffer = NO_BYTES;
   /** Bytes of `held` that `idle` let go: they are still there for what comes next. */
   private released = 0;
   /** So much of the text in `held` is known to have no cut. */
   private uncut = 0;
   /** The text before `held`. */
-  private before: Buffer = NOTHING;
+  private before: Buffer = NO_BYTES;
 
   constructor(set: DetectorSet) {
     this.isOff = set.detectors.length === 0;
     this.hidesKeys = set.names.has('private-key');
     this.tokens = { ...set, detectors: set.detectors.filter(({ name }) => name !== 'private-key') };
-    this.candidates = new Candidates(this.tokens);
+    this.candidates = new Candidates(set);
   }
 
   /** How many bytes wait for what comes next. */
@@ -66,9 +64,18 @@ export class StreamRedactor {
     return this.held.length - this.released;
   }
 
+  /** Keeps nothing of `bytes` but copies. */
   push(bytes: Buffer): Redacted {
-    if (this.isOff) return { bytes, detected: 0 };
-    return this.read(this.held.length === 0 ? bytes : Buffer.concat([this.held, bytes]), false);
+    if (bytes.length === 0) return NOTHING;
+    if (this.isOff) return { pieces: [bytes], detected: 0 };
+    if (this.held.length === 0) return this.read(bytes, false);
+    // What waits is joined to no more than it takes to be done with it: the rest is not copied.
+    const seam = firstCut(bytes, MOST_HELD_BYTES, this.tokens.hasOwn || this.mode.kind === 'key');
+    const first = this.read(Buffer.concat([this.held, bytes.subarray(0, seam)]), false);
+    if (seam === bytes.length) return first;
+    const rest = bytes.subarray(seam);
+    const second = this.read(this.held.length === 0 ? rest : Buffer.concat([this.held, rest]), false);
+    return { pieces: [...first.pieces, ...second.pieces], detected: first.detected + second.detected };
   }
 
   /**
@@ -76,25 +83,26 @@ export class StreamRedactor {
    * later is then masked from there on only. What may be of a private key waits on.
    */
   idle(): Redacted {
-    if (this.heldBytes === 0) return { bytes: NOTHING, detected: 0 };
+    if (this.heldBytes === 0) return NOTHING;
     const stream = streamText(this.held, false);
     if (this.mode.kind === 'key' && !this.mode.first && isBesideKey(stream.text)) this.mode = TEXT;
-    if (this.mode.kind !== 'text') return { bytes: NOTHING, detected: 0 };
+    if (this.mode.kind !== 'text') return NOTHING;
     const output = new StreamOutput(stream, this.released);
+    this.isSearched = false;
     for (let at = 0; at < stream.text.length;) {
       const next = this.next(stream.text, at, true, output);
       at = next ?? stream.text.length;
     }
     this.mode = TEXT;
     this.released = this.held.length - stream.unfinishedBytes;
-    return { bytes: output.bytes(stream.text.length), detected: output.detected };
+    return output.finish(stream.text.length);
   }
 
   /** The end of the stream: nothing waits any more. */
   flush(): Redacted {
-    const redacted = this.isOff ? { bytes: NOTHING, detected: 0 } : this.read(this.held, true);
+    const redacted = this.held.length === 0 ? NOTHING : this.read(this.held, true);
     this.mode = TEXT;
-    this.before = NOTHING;
+    this.before = NO_BYTES;
     return redacted;
   }
 
@@ -102,6 +110,7 @@ export class StreamRedactor {
     const stream = streamText(bytes, final);
     const { text } = stream;
     const output = new StreamOutput(stream, this.released);
+    this.isSearched = false;
     let at = 0;
     while (at < text.length) {
       let next = this.next(text, at, final, output);
@@ -112,10 +121,10 @@ export class StreamRedactor {
       at = next;
     }
     const raw = output.rawEnd(at);
-    const redacted = { bytes: output.bytes(at), detected: output.detected };
+    const redacted = output.finish(at);
     const isOwn = raw === 0 && this.held.length > 0;
     this.released = Math.max(0, this.released - raw);
-    this.held = isOwn ? bytes : Buffer.from(bytes.subarray(raw));
+    this.held = isOwn ? bytes : copyOf(bytes, raw);
     this.uncut = this.mode.kind === 'text' ? text.length - at : 0;
     if (at > 0) this.before = windowBefore(this.before, text, at);
     return redacted;
@@ -148,7 +157,7 @@ export class StreamRedactor {
 
   /** A block that no match leaves. Ends early behind the header of a private key. */
   private redact(text: Buffer, start: number, end: number, output: StreamOutput): number {
-    const header = this.hidesKeys ? findKeyHeader(text, start, end) : undefined;
+    const header = this.keyHeader(text, start, end);
     const to = header?.start ?? end;
     for (const hit of this.hits(text, start, to)) {
       output.keep(hit.start);
@@ -164,7 +173,7 @@ export class StreamRedactor {
   /** A word that fills all that may be held is cut where no match is, or behind one. What ends with it may go on: it is hidden to its end. */
   private redactLongWord(text: Buffer, start: number, end: number, output: StreamOutput): number {
     const place = end - LOOK_AHEAD_BYTES;
-    const header = this.hidesKeys ? findKeyHeader(text, start, end) : undefined;
+    const header = this.keyHeader(text, start, end);
     if (header !== undefined && header.start < place) return this.redact(text, start, header.end, output);
     const open = this.tokens.names.has('jwt') ? openJwt(text, start, end) : undefined;
     const all = this.hits(text, start, open ?? end);
@@ -193,26 +202,35 @@ export class StreamRedactor {
     return at + bytes;
   }
 
+  private keyHeader(text: Buffer, start: number, end: number): ReturnType<typeof findKeyHeader> {
+    if (!this.hidesKeys) return undefined;
+    this.search(text, start);
+    return this.candidates.isIn('private-key', start, end) ? findKeyHeader(text, start, end) : undefined;
+  }
+
+  /** Looks for candidates in all of the text from `start` on, the first time that any of them are asked for. */
+  private search(text: Buffer, start: number): void {
+    if (this.isSearched) return;
+    this.candidates.find(text, start, text.length);
+    this.isSearched = true;
+  }
+
   private hits(text: Buffer, start: number, end: number): readonly Hit[] {
     if (this.tokens.hasOwn) return this.hitsByLine(text, start, end);
-    this.candidates.find(text, start, end);
+    this.search(text, start);
+    if (this.candidates.isEmpty) return NO_HITS;
     const hits: Hit[] = [];
-    const done = new Map<string, number>();
-    let low = start;
-    let high = start;
-    this.candidates.each((names, from, to) => {
-      if (from < low || to > high) {
-        low = wordStart(text, start, from);
-        high = wordEnd(text, to, end);
-      }
-      for (const { name, scan } of this.tokens.detectors) {
-        // Another candidate of the same words was read with the first one.
-        if (!names.includes(name) || (done.get(name) ?? start) > low) continue;
-        done.set(name, high);
-        scan(text, low, high, (at, until) => hits.push({ start: at, end: until, detector: name }));
-      }
-    });
-    return hits.length === 0 ? hits : mergeHits(hits).filter((hit) => !this.isChance(hit, text));
+    for (const { name, scan } of this.tokens.detectors) {
+      let done = start;
+      this.candidates.eachIn(name, start, end, (from, to) => {
+        // It was read with the one before.
+        if (to <= done) return;
+        const low = wordStart(text, done, Math.max(from, done));
+        done = wordEnd(text, to, end);
+        scan(text, low, done, (at, until) => hits.push({ start: at, end: until, detector: name }));
+      });
+    }
+    return hits.length === 0 ? NO_HITS : mergeHits(hits).filter((hit) => !this.isChance(hit, text));
   }
 
   private hitsByLine(text: Buffer, start: number, end: number): readonly Hit[] {
@@ -230,6 +248,11 @@ export class StreamRedactor {
   private isChance({ detector, start }: Hit, text: Buffer): boolean {
     return detector === 'email' && isNoiseBefore(text, start, this.before);
   }
+}
+
+/** A small one: those are parts of a block that is reused. */
+function copyOf(bytes: Buffer, start: number): Buffer {
+  return start === bytes.length ? NO_BYTES : Buffer.from(bytes.subarray(start));
 }
 
 function windowBefore(before: Buffer, text: Buffer, end: number): Buffer {

@@ -1,4 +1,5 @@
 /** Detectors made of words: e-mail addresses, IBANs, AWS access keys, JSON web tokens, private keys. */
+import { ALNUM, BASE64URL, DOMAIN, LOCAL_PART, UPPER_OR_DIGIT, type ByteClass } from './byte-classes.ts';
 import type { Scan } from './scan.ts';
 
 const LOCAL_PART_MOST_BYTES = 256;
@@ -10,22 +11,11 @@ const PEM_HEADER_MOST_BYTES = 80;
 
 const JWT_LEAST_BYTES = 15;
 
-const ALNUM = classOf(/[A-Za-z0-9]/);
-const UPPER_OR_DIGIT = classOf(/[A-Z0-9]/);
-const BASE64URL = classOf(/[A-Za-z0-9_-]/);
-/** Bytes of non-ASCII characters count as letters of addresses (RFC 6531). */
-const LOCAL_PART = classOf(/[A-Za-z0-9._%+'&=~#$!^`{|}/?-]/, true);
-const DOMAIN = classOf(/[A-Za-z0-9.-]/, true);
-
-function classOf(pattern: RegExp, nonAscii = false): Uint8Array {
-  return Uint8Array.from({ length: 256 }, (_, byte) => (byte < 128 ? Number(pattern.test(String.fromCharCode(byte))) : Number(nonAscii)));
-}
-
-function isIn(set: Uint8Array, byte: number | undefined): boolean {
+function isIn(set: ByteClass, byte: number | undefined): boolean {
   return byte !== undefined && set[byte] === 1;
 }
 
-function runEnd(set: Uint8Array, bytes: Buffer, at: number, end: number): number {
+function runEnd(set: ByteClass, bytes: Buffer, at: number, end: number): number {
   let to = at;
   while (to < end && isIn(set, bytes[to])) to++;
   return to;

@@ -3,9 +3,10 @@
  * protocol speaks goes through its machine. Nothing is read from one end faster than the other takes it.
  */
 import type { ClientChannel, ServerChannel } from 'ssh2';
+import type { Redacted } from '../../core/masking/stream-output.ts';
 import { StreamRedactor } from '../../core/masking/stream-redactor.ts';
 import type { ChannelEvent } from '../../core/evidence/channel-event.ts';
-import { readChannel, sendExitSignal, sendExitStatus } from './channel-internals.ts';
+import { readChannel, sendExitSignal, sendExitStatus, toldExit } from './channel-internals.ts';
 import type { ChannelProtocol } from './channel-protocol.ts';
 import type { LiveHostSession } from './live-session.ts';
 import { budgetUsedUp, capHit, reconnect, refusalLines, REFUSED_STATUS, type HostRefusal } from './refusal.ts';
@@ -107,9 +108,11 @@ export class ChannelRelay {
     upstream.on('end', () => this.#closed('stdout'));
     upstream.stderr.on('end', () => this.#closed('stderr'));
     upstream.on('close', () => this.#closed('close'));
-    upstream.on('exit', (status: number | null, signal?: string, dump?: boolean, description?: string) => {
-      this.#exit = status === null ? exitBySignal(signal ?? '', dump === true, description ?? '') : { status };
+    upstream.on('exit', () => {
+      this.#exit = exitOf(upstream);
     });
+    // A program that ends at once may have said so before anybody listened.
+    this.#exit = exitOf(upstream);
     client.on('end', () => this.#clientEnded());
     this.#balance();
   }
@@ -190,7 +193,7 @@ export class ChannelRelay {
 
   /** The bytes are lent. */
   #fromClient(chunk: Buffer): void {
-    const { session, channel, onBytes } = this.#options;
+    const { session, onBytes } = this.#options;
     if (this.#ended) return;
     session.touch();
     this.#inputBytes += chunk.length;
@@ -207,8 +210,7 @@ export class ChannelRelay {
         this.refuse(capHit(maxBytes, 'unknown'));
         return;
       }
-      const { bytes, detected } = this.#redactors.input.push(chunk);
-      session.turn.data(channel, 'input', bytes, detected);
+      this.#record('input', this.#redactors.input.push(chunk));
       if (this.#redactors.input.heldBytes > 0) this.#flushWhenIdle();
     }
     this.#toTarget?.send(chunk);
@@ -216,13 +218,11 @@ export class ChannelRelay {
 
   #clientEnded(): void {
     if (this.#ended) return;
-    const { session, channel } = this.#options;
     if (this.#protocol !== undefined) {
       this.#guard((protocol) => protocol.clientEnded());
       return;
     }
-    const { bytes, detected } = this.#redactors.input.flush();
-    session.turn.data(channel, 'input', bytes, detected);
+    this.#record('input', this.#redactors.input.flush());
     this.#toTarget?.end(() => undefined);
   }
 
@@ -248,10 +248,15 @@ export class ChannelRelay {
     if (redactor.heldBytes > 0) this.#flushWhenIdle();
   }
 
-  #release(stream: 'stdout' | 'stderr', { bytes, detected }: { readonly bytes: Buffer; readonly detected: number }): void {
+  #release(stream: 'stdout' | 'stderr', redacted: Redacted): void {
+    this.#record(stream, redacted);
+    for (const piece of redacted.pieces) this.#toClient.send(piece, stream);
+  }
+
+  /** Matches are counted with the first piece. */
+  #record(stream: 'input' | 'stdout' | 'stderr', { pieces, detected }: Redacted): void {
     const { session, channel } = this.#options;
-    session.turn.data(channel, stream, bytes, detected);
-    this.#toClient.send(bytes, stream);
+    pieces.forEach((piece, index) => session.turn.data(channel, stream, piece, index === 0 ? detected : 0));
   }
 
   /** False: a limit is hit, and the channel refused. */
@@ -279,7 +284,7 @@ export class ChannelRelay {
   }
 
   #lookLater(ms: number): void {
-    const { session, channel, terminal } = this.#options;
+    const { session, terminal } = this.#options;
     this.#idle = session.clock.after(ms, () => {
       this.#idle = undefined;
       if (this.#ended) return;
@@ -289,8 +294,7 @@ export class ChannelRelay {
         return;
       }
       for (const stream of ['stdout', 'stderr'] as const) this.#release(stream, this.#redactors[stream].idle());
-      const { bytes, detected } = this.#redactors.input.idle();
-      session.turn.data(channel, 'input', bytes, detected);
+      this.#record('input', this.#redactors.input.idle());
       session.turn.after(() => undefined);
     });
   }
@@ -329,8 +333,7 @@ export class ChannelRelay {
     if (this.#ended) return;
     const { session, client, onEnded, onDelivered } = this.#options;
     for (const stream of ['stdout', 'stderr'] as const) this.#release(stream, this.#redactors[stream].flush());
-    const input = this.#redactors.input.flush();
-    session.turn.data(this.#options.channel, 'input', input.bytes, input.detected);
+    this.#record('input', this.#redactors.input.flush());
     this.#ended = true;
     this.#idle?.cancel();
     const exit = this.#exit;
@@ -379,7 +382,9 @@ export class ChannelRelay {
 }
 
 /** The transport puts SIG before every name. One that is none becomes what OpenSSH's client makes of all of them. */
-function exitBySignal(told: string, coreDumped: boolean, message: string): Exit {
-  const signal = told.replace(/^SIG/u, '');
-  return isSignalName(signal) ? { signal, coreDumped, message: message.slice(0, 256) } : { status: 255 };
+function exitOf(upstream: ClientChannel): Exit | undefined {
+  const told = toldExit(upstream);
+  if (told === undefined || 'status' in told) return told;
+  const signal = told.signal.replace(/^SIG/u, '');
+  return isSignalName(signal) ? { signal, coreDumped: told.coreDumped, message: told.message.slice(0, 256) } : { status: 255 };
 }
