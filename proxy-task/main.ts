@@ -36,8 +36,10 @@ import { readSessionKeys } from './adapters/secrets-session-keys.ts';
 import { readProxyConfig } from './config.ts';
 import { serveHealth } from './health.ts';
 import { Lifecycle, TaskFailed } from './lifecycle.ts';
+import { LISTENER_LIMITS, type Listener } from './listener.ts';
 import { FollowedBundle } from './pipeline/followed-bundle.ts';
 import { FollowedControl } from './pipeline/followed-control.ts';
+import type { RefusedConnection } from './pipeline/refusal-limit.ts';
 import { SecondOpinion } from './pipeline/second-opinion.ts';
 import { SharedBudgets } from './pipeline/shared-budgets.ts';
 import type { Recorder, TokenVerifier } from './ports.ts';
@@ -53,7 +55,7 @@ import { ScaleInProtection } from './scale-in.ts';
 import { SshGateway } from './ssh/gateway.ts';
 import { readHostKey } from './ssh/host-key.ts';
 import { SSH_LIMITS } from './ssh/limits.ts';
-import { listenForSsh, type SshListener } from './ssh/listener.ts';
+import { listenForSsh } from './ssh/listener.ts';
 import { nativeCiphers, WITHOUT_NATIVE_CIPHERS } from './ssh/native-ciphers.ts';
 import { systemClock } from './system-clock.ts';
 import { taskLog } from './task-log.ts';
@@ -63,8 +65,6 @@ import { WriterLease } from './writer-lease.ts';
 const STARTUP_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const SHARED_BUFFER_BYTES = 256 * 1024;
-const MAX_CONNECTIONS = 10_000;
-const MAX_STARTUPS_PER_ADDRESS = 512;
 
 /** The next poll is the repetition, a second later. */
 const POLL_CLIENT = { attempts: 1, requestTimeoutMs: 1_000 };
@@ -295,7 +295,6 @@ async function start(): Promise<void> {
   const startup = {
     timeoutMs: STARTUP_TIMEOUT_MS,
     ...(certificate === undefined ? {} : { secureContext: () => certificate.context() }),
-    ...(loadBalancer === undefined ? {} : { readPreamble: readProxyPreamble(loadBalancer) }),
   };
   const ports = { tokens, targets: bundles, bundles, control, clock, credentials, recorder, gate, verifyIdToken, secondOpinion };
   const gateway: PostgresGateway = new PostgresGateway({
@@ -327,33 +326,29 @@ async function start(): Promise<void> {
   // Locks and ends that were there before this task are known before its first session.
   await poller.next();
 
-  const listener = await listenForPostgres({
+  const open = {
     host,
-    port: config.postgresPort,
-    limits: {
-      maxConnections: MAX_CONNECTIONS,
-      // Behind a load balancer that rewrites addresses, all of them come from a few.
-      maxStartupsPerAddress: loadBalancer === undefined ? MAX_STARTUPS_PER_ADDRESS : MAX_CONNECTIONS,
-    },
-    startup,
     clock,
+    readPreamble: loadBalancer === undefined ? undefined : readProxyPreamble(loadBalancer),
+    onRefused: (refused: RefusedConnection) => recorder.recordRefusal({ type: 'session.refused', ...refused }),
+    onError: report,
+  };
+  const listener = await listenForPostgres({
+    ...open,
+    port: config.postgresPort,
+    limits: LISTENER_LIMITS,
+    startup,
     onClient: (candidate) => gateway.onClient(candidate),
     onCancel: (key, address) => gateway.onCancel(key, address),
-    onRefused: (address, reason) => recorder.recordRefusal({ type: 'session.refused', source: address, label: '', target: '', reason }),
-    onError: report,
   });
-  const ssh: SshListener | undefined =
+  const ssh: Listener | undefined =
     config.sshHostKeySecretArn === undefined
       ? undefined
       : await listenForSsh({
-          host,
+          ...open,
           port: config.sshPort,
           hostKeys: [readHostKey(await readHostKeySecret(config.sshHostKeySecretArn), 'the secret of the SSH host key').privateKey],
-          limits: {
-            ...SSH_LIMITS,
-            maxConnections: MAX_CONNECTIONS,
-            maxStartupsPerAddress: loadBalancer === undefined ? SSH_LIMITS.maxStartupsPerAddress : MAX_CONNECTIONS,
-          },
+          limits: SSH_LIMITS,
           proofs: {
             tokens,
             logins: new DynamoSshLogins({ client: stateClient, table: tables.sshKeys, clock }),
@@ -363,11 +358,7 @@ async function start(): Promise<void> {
             clock,
             onError: report,
           },
-          clock,
-          readPreamble: loadBalancer === undefined ? undefined : readProxyPreamble(loadBalancer),
           onClient: (candidate) => sshGateway.onClient(candidate),
-          onRefused: (refused) => recorder.recordRefusal({ type: 'session.refused', ...refused }),
-          onError: report,
         });
   let protection: ScaleInProtection | undefined;
   const running = new Lifecycle({

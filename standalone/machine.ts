@@ -14,14 +14,16 @@ import { CancelKeys } from '../proxy-task/postgres/cancel-keys.ts';
 import type { ApprovalGate, Clock, Recorder } from '../proxy-task/ports.ts';
 import type { SecondOpinion } from '../proxy-task/pipeline/second-opinion.ts';
 import { PostgresGateway } from '../proxy-task/postgres/gateway.ts';
-import { listenForPostgres, type PostgresListener } from '../proxy-task/postgres/listener.ts';
+import { LISTENER_LIMITS } from '../proxy-task/listener.ts';
+import type { RefusedConnection } from '../proxy-task/pipeline/refusal-limit.ts';
+import { listenForPostgres } from '../proxy-task/postgres/listener.ts';
 import { OffLoopParser } from '../proxy-task/postgres/off-loop-parser.ts';
 import { ScramKeyCache } from '../proxy-task/postgres/scram.ts';
 import { TargetRuntimes } from '../proxy-task/postgres/target-runtimes.ts';
 import { SshGateway } from '../proxy-task/ssh/gateway.ts';
 import { nativeCiphers, WITHOUT_NATIVE_CIPHERS } from '../proxy-task/ssh/native-ciphers.ts';
 import { SSH_LIMITS } from '../proxy-task/ssh/limits.ts';
-import { listenForSsh, type SshListener } from '../proxy-task/ssh/listener.ts';
+import { listenForSsh } from '../proxy-task/ssh/listener.ts';
 import { ConfigWatch } from './config-watch.ts';
 import { serveConsole, type ConsoleServer } from './console-server.ts';
 import type { AppendFiles } from './evidence/append-files.ts';
@@ -79,7 +81,6 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const DRAIN_MS = 10_000;
 const CERTIFICATE_LOOK_MS = 5_000;
 const SHARED_BUFFER_BYTES = 256 * 1024;
-const LIMITS = { maxConnections: 10_000, maxStartupsPerAddress: 512 };
 
 /** Starts everything. Throws DataDirectoryInUse, ConfigInvalid, ConfigUnreadable, and what a listener throws. */
 export async function startMachine(options: MachineOptions): Promise<Machine> {
@@ -266,28 +267,31 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       undo.push(() => watch.cancel());
     }
 
-    const listener: PostgresListener = await listenForPostgres({
+    const open = {
+      clock,
+      onRefused: (refused: RefusedConnection) => recorder.recordRefusal({ type: 'session.refused', ...refused }),
+      onError: report,
+    };
+    const listener = await listenForPostgres({
+      ...open,
       host: config.listeners.postgres.host,
       port: config.listeners.postgres.port,
-      limits: LIMITS,
+      limits: LISTENER_LIMITS,
       startup,
-      clock,
       onClient: (candidate) => gateway.onClient(candidate),
       onCancel: (key, address) => gateway.onCancel(key, address),
-      onRefused: (address, reason) => recorder.recordRefusal({ type: 'session.refused', source: address, label: '', target: '', reason }),
-      onError: report,
     });
     undo.push(() => drained(gateway, listener));
     const postgres = { host: listener.host, port: listener.port };
     if (config.listeners.ssh !== undefined) {
       if (nativeCiphers().length === 0) log(WITHOUT_NATIVE_CIPHERS);
       const hostKey = sshHostKey(dataDir);
-      const ssh: SshListener = await listenForSsh({
+      const ssh = await listenForSsh({
+        ...open,
         host: config.listeners.ssh.host,
         port: config.listeners.ssh.port,
         hostKeys: [hostKey.privateKey],
         limits: SSH_LIMITS,
-        clock,
         proofs: {
           tokens,
           logins: sshLogins,
@@ -298,8 +302,6 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
           onError: report,
         },
         onClient: (candidate) => sshGateway.onClient(candidate),
-        onRefused: (refused) => recorder.recordRefusal({ type: 'session.refused', ...refused }),
-        onError: report,
       });
       undo.push(() => drained(sshGateway, ssh));
       sshAddress = { host: ssh.host, port: ssh.port, hostKey: hostKey.publicKey };

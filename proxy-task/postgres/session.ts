@@ -28,7 +28,7 @@ import {
 import type { DescribeSubject, Prepared, StatementRun } from './run.ts';
 import { SessionMachine } from './session-machine.ts';
 import type { SinkPool } from './sink-pool.ts';
-import { endSocket } from './socket-ending.ts';
+import { endSocket } from '../socket-ending.ts';
 import type { TargetRuntime } from './target-runtime.ts';
 import type { Upstream } from './upstream.ts';
 

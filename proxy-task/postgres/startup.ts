@@ -1,6 +1,7 @@
 /** From an accepted connection to a client that has said who it is and what it wants; nothing is believed yet. */
 import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
+import type { Arrival } from '../listener.ts';
 import type { Clock } from '../ports.ts';
 import { ByteSource, ConnectionLost } from './byte-source.ts';
 import {
@@ -16,7 +17,7 @@ import { MAX_STARTUP_PACKET_BYTES, MIN_STARTUP_PACKET_BYTES, type StartupPacket,
 import type { CancelKey } from './messages/backend-key-data.ts';
 import { OAUTHBEARER, type OAuthDiscovery, encodeBearerFailure, readBearerToken } from './oauthbearer.ts';
 import { type Refusal, encodeRefusal, invalidOption, notLetIn, protocolViolation, tlsRequired, unsupported } from './refusal.ts';
-import { endSocket } from './socket-ending.ts';
+import { endSocket } from '../socket-ending.ts';
 import { OptionsRefused, type StartupOption, parseStartupOptions } from './startup-options.ts';
 
 /** `PG_MAX_AUTH_TOKEN_LENGTH` of PostgreSQL. */
@@ -49,21 +50,16 @@ export type ClientCandidate = {
 export type StartupPolicy = {
   /** Asked at every handshake, so that a renewed certificate is taken up; absent: no TLS. */
   readonly secureContext?: () => SecureContext;
-  /** For the whole phase. */
+  /** For the whole phase, and for the answer to a failure of OAUTHBEARER. */
   readonly timeoutMs: number;
   readonly oauth?: OAuthDiscovery;
-  /**
-   * Reads what a load balancer put before the client's first byte and returns the client's address; absent: the
-   * socket's own address counts. `peer` is the socket's own. What it rejects with ends the connection.
-   */
-  readonly readPreamble?: (source: ByteSource, peer: string) => Promise<string>;
 };
 
 export type StartupPorts = {
   readonly clock: Pick<Clock, 'after'>;
   readonly onCancel: (key: CancelKey, remoteAddress: string) => void;
   /** Why a connection ended before it became a candidate; never a token. */
-  readonly onRefused?: (remoteAddress: string, reason: string) => void;
+  readonly onRefused?: (reason: string) => void;
 };
 
 type Phase = { socket: Socket; source: ByteSource; remoteAddress: string; tls: string };
@@ -72,20 +68,19 @@ type Hello = StartupPacket & { readonly kind: 'startup' };
 type Ending = { readonly kind: 'ending'; readonly bytes: Buffer | undefined; readonly reason: string };
 
 /** Resolves with a candidate, or with undefined when the connection was ended here. Never rejects. */
-export async function acceptStartup(raw: Socket, policy: StartupPolicy, ports: StartupPorts): Promise<ClientCandidate | undefined> {
-  // Whoever owns the socket later adds listeners of its own; an error without any would end the process.
-  raw.on('error', () => raw.destroy());
-  raw.setNoDelay(true);
+export async function acceptStartup(
+  { socket: raw, address, late }: Pick<Arrival, 'socket' | 'address' | 'late'>,
+  policy: StartupPolicy,
+  ports: StartupPorts,
+): Promise<ClientCandidate | undefined> {
   const phase: Phase = {
     socket: raw,
     source: new ByteSource(raw, { maxBufferedBytes: MAX_BUFFERED_BYTES }),
-    remoteAddress: raw.remoteAddress ?? '',
+    remoteAddress: address,
     tls: 'none',
   };
-  const timer = ports.clock.after(policy.timeoutMs, () => {
-    phase.source.fail(new ConnectionLost('the startup phase took too long'));
-    raw.destroy();
-  });
+  const tooLong = (): void => phase.source.fail(new ConnectionLost('the startup phase took too long'));
+  late.addEventListener('abort', tooLong);
   try {
     const outcome = await introduce(phase, policy, ports);
     if (!('kind' in outcome)) return outcome;
@@ -93,7 +88,7 @@ export async function acceptStartup(raw: Socket, policy: StartupPolicy, ports: S
   } catch (error) {
     end(phase, endingOf(error), ports);
   } finally {
-    timer.cancel();
+    late.removeEventListener('abort', tooLong);
   }
   return undefined;
 }
@@ -131,7 +126,6 @@ export function isLoopback(address: string): boolean {
 }
 
 async function introduce(phase: Phase, policy: StartupPolicy, ports: StartupPorts): Promise<ClientCandidate | Ending> {
-  if (policy.readPreamble !== undefined) phase.remoteAddress = await policy.readPreamble(phase.source, phase.remoteAddress);
   if ((await phase.source.peekByte()) === TLS_HANDSHAKE_BYTE) {
     if (policy.secureContext === undefined) return silence('direct TLS, but no certificate is configured');
     await startTls(phase, policy.secureContext(), phase.source.detach());
@@ -291,5 +285,5 @@ function end(phase: Phase, ending: Ending, ports: StartupPorts): void {
   phase.source.detach();
   if (ending.bytes === undefined) phase.socket.destroy();
   else endSocket(phase.socket, ending.bytes, ports.clock);
-  if (ending.reason !== '') ports.onRefused?.(phase.remoteAddress, ending.reason);
+  if (ending.reason !== '') ports.onRefused?.(ending.reason);
 }

@@ -1,12 +1,10 @@
 /** Listens for SSH clients: from an accepted connection to one that has proved who it is (RFC 4253, RFC 4252). */
-import { once } from 'node:events';
-import { createServer, Socket, type AddressInfo } from 'node:net';
+import { Socket } from 'node:net';
 import ssh2, { type Connection, type NegotiatedAlgorithms } from 'ssh2';
+import { listen, type Arrival, type Listener, type PortOptions } from '../listener.ts';
 import type { Identity } from '../pipeline/open-session.ts';
-import { RefusalLimit, type RefusedConnection } from '../pipeline/refusal-limit.ts';
 import type { Clock } from '../ports.ts';
 import type { Principal } from '../../core/principal.ts';
-import { ByteSource } from '../postgres/byte-source.ts';
 import { ALGORITHMS } from './algorithms.ts';
 import { clientFault } from './client-fault.ts';
 import { authenticate, type AuthenticationState, type Login } from './authenticate.ts';
@@ -16,7 +14,6 @@ import {
   MAX_LABEL_CHARACTERS,
   MAX_LOGIN_BACKLOG_BYTES,
   MAX_LOGIN_BYTES,
-  StartupCounter,
   type SshListenerLimits,
 } from './limits.ts';
 import type { ProofPorts, Restrictions } from './proofs.ts';
@@ -52,66 +49,36 @@ export type SshCandidate = {
   onDrain(run: () => void): void;
 };
 
-export type SshListenerOptions = {
-  readonly host: string;
-  /** 0 picks a free one. */
-  readonly port: number;
+export type SshListenerOptions = PortOptions & {
   /** Private keys in OpenSSH's form; clients pin them. */
   readonly hostKeys: readonly string[];
   readonly limits: SshListenerLimits;
   readonly proofs: ProofPorts;
   readonly clock: Pick<Clock, 'after' | 'now'>;
-  /** Reads what a load balancer puts before the client's first byte; see StartupPolicy of Postgres. */
-  readonly readPreamble?: ((source: ByteSource, peer: string) => Promise<string>) | undefined;
   /** Must listen for channels before it returns. What it throws ends that connection. */
   readonly onClient: (candidate: SshCandidate) => void;
-  /** Told of connections that were refused: of many in a short time by their number. */
-  readonly onRefused?: (refused: RefusedConnection) => void;
-  /** Errors that nobody else hears. Must not throw. */
-  readonly onError: (error: unknown) => void;
-};
-
-export type SshListener = {
-  readonly host: string;
-  readonly port: number;
-  /** Connections that are open now. */
-  connections(): number;
-  /** Takes no further connection and ends those that have not authenticated; resolves when the last one is closed. */
-  stop(): Promise<void>;
-  /** Cuts all connections. */
-  cut(): void;
 };
 
 const IDENT = 'sallyport';
-const KEEP_ALIVE_MS = 60_000;
-/** Connections above the limit that are told so at a time; the rest is dropped without a word. */
-const MAX_LAST_WORDS = 64;
 /** RFC 4253 §4.2 lets a server say lines before its version; clients show them. */
-const TOO_MANY = 'sallyport: too many connections\r\n';
-/** A header of a load balancer, and what a client may have sent after it. */
-const MAX_PREAMBLE_BYTES = 65_536;
+const LAST_WORDS = {
+  tooMany: Buffer.from('sallyport: too many connections\r\n'),
+  stopping: Buffer.from('sallyport: the gateway is shutting down\r\n'),
+};
 
 /** What is known of a connection until it is authenticated. */
-type Arrival = {
-  readonly socket: Socket;
-  address: string;
+type Stranger = {
+  readonly arrival: Arrival;
   authenticated: boolean;
-  /** Frees its place among those that have not authenticated; a second call does nothing. */
-  leave: () => void;
   state: (() => AuthenticationState) | undefined;
   /** Why it ends, where that is not in the state. */
   reason: string | undefined;
 };
 
 /** Rejects when the address cannot be bound. Throws what ssh2 throws for a host key that is none. */
-export async function listenForSsh(options: SshListenerOptions): Promise<SshListener> {
+export async function listenForSsh(options: SshListenerOptions): Promise<Listener> {
   const { limits, clock } = options;
-  const open = new Set<Socket>();
-  const arrivals = new Map<Socket, Arrival>();
-  const startups = new StartupCounter(limits);
-  const { onRefused } = options;
-  const refusals = onRefused === undefined ? undefined : new RefusalLimit(onRefused, clock);
-  let stopping = false;
+  const strangers = new Map<Socket, Stranger>();
 
   const protocol = new ssh2.Server({
     hostKeys: [...options.hostKeys],
@@ -125,33 +92,33 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
     const guard = new TransportGuard(connection, clock);
     connection.on('error', (error: unknown) => endLater(connection, guard, error));
     const socket = socketOf(connection);
-    const arrival = socket === undefined ? undefined : arrivals.get(socket);
-    if (arrival === undefined) {
+    const stranger = socket === undefined ? undefined : strangers.get(socket);
+    if (stranger === undefined) {
       options.onError(new Error('ssh2 speaks for a connection that is not known'));
       connection.end();
       return;
     }
     keepTerminalModes(connection);
-    identify(connection, guard, arrival, header.versions.software);
+    identify(connection, guard, stranger, header.versions.software);
   });
 
   /** The client has said that it speaks SSH. */
-  function identify(connection: Connection, guard: TransportGuard, arrival: Arrival, clientVersion: string): void {
-    const { socket } = arrival;
+  function identify(connection: Connection, guard: TransportGuard, stranger: Stranger, clientVersion: string): void {
+    const { socket, address, introduced } = stranger.arrival;
     let encryption = 'SSH-2.0';
     connection.on('handshake', ({ kex, cs }: NegotiatedAlgorithms) => {
       encryption = `SSH-2.0 ${kex} ${cs.cipher}`;
     });
     // After ssh2's own listener: what it has answered is waiting in the socket.
     socket.on('data', () => {
-      if (!arrival.authenticated && (socket.bytesRead > MAX_LOGIN_BYTES || socket.writableLength > MAX_LOGIN_BACKLOG_BYTES)) {
-        arrival.reason = 'too many bytes before authentication';
+      if (!stranger.authenticated && (socket.bytesRead > MAX_LOGIN_BYTES || socket.writableLength > MAX_LOGIN_BACKLOG_BYTES)) {
+        stranger.reason = 'too many bytes before authentication';
         socket.destroy();
       } else if (socket.writableLength > MAX_BACKLOG_BYTES) socket.pause();
     });
     socket.on('drain', () => socket.resume());
-    arrival.state = authenticate(connection, {
-      remoteAddress: arrival.address,
+    stranger.state = authenticate(connection, {
+      remoteAddress: address,
       maxFailedAttempts: limits.maxFailedAttempts,
       ports: options.proofs,
       onTooMany: (reason) => {
@@ -159,9 +126,8 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
         clock.after(LAST_WORDS_MS, () => socket.destroy());
       },
       onLogin: ({ user, label, identity, principal, method, fingerprint, restrictions }) => {
-        arrival.authenticated = true;
-        arrival.leave();
-        if (stopping) {
+        stranger.authenticated = true;
+        if (!introduced()) {
           connection.end();
           return;
         }
@@ -172,7 +138,7 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
           account: user.account,
           targetName: user.targetName,
           label,
-          remoteAddress: arrival.address,
+          remoteAddress: address,
           clientVersion: clientVersion.slice(0, MAX_LABEL_CHARACTERS),
           encryption,
           auth: { method, fingerprint },
@@ -199,113 +165,39 @@ export async function listenForSsh(options: SshListenerOptions): Promise<SshList
     guard.cut(fault, refusal);
     const socket = socketOf(connection);
     if (!isFirst || socket === undefined || socket.destroyed) return;
-    const arrival = arrivals.get(socket);
-    if (arrival !== undefined) arrival.reason ??= fault;
-    clock.after(LAST_WORDS_MS, () => socket.destroy());
-  }
-
-  async function accept(socket: Socket): Promise<void> {
-    const peer = socket.remoteAddress ?? '';
-    open.add(socket);
-    socket.on('error', () => socket.destroy());
-    socket.once('close', () => open.delete(socket));
-    if (stopping) {
-      socket.destroy();
-      return;
-    }
-    if (open.size > limits.maxConnections) {
-      refuseMany(socket, peer);
-      return;
-    }
-    const arrival: Arrival = { socket, address: peer, authenticated: false, leave: () => undefined, state: undefined, reason: undefined };
-    arrivals.set(socket, arrival);
-    const grace = clock.after(limits.loginGraceMs, () => {
-      if (arrival.authenticated) return;
-      arrival.reason = 'authentication took too long';
-      socket.destroy();
-    });
-    socket.once('close', () => {
-      grace.cancel();
-      arrival.leave();
-      arrivals.delete(socket);
-      tellRefused(arrival);
-    });
-    if (options.readPreamble !== undefined) {
-      const source = new ByteSource(socket, { maxBufferedBytes: MAX_PREAMBLE_BYTES });
-      arrival.address = await options.readPreamble(source, peer);
-      const rest = source.detach();
-      if (rest.length > 0) socket.unshift(rest);
-    }
-    const leave = startups.enter(arrival.address);
-    if (leave === undefined) {
-      arrivals.delete(socket);
-      grace.cancel();
-      refuseMany(socket, arrival.address);
-      return;
-    }
-    arrival.leave = leave;
-    // Gone meanwhile: its `close` has been heard.
-    if (socket.destroyed) leave();
-    else protocol.injectSocket(socket);
-  }
-
-  function refuseMany(socket: Socket, source: string): void {
-    refusals?.add({ source, label: '', target: '', reason: 'too many connections' });
-    socket.end(TOO_MANY);
-    socket.resume();
+    const stranger = strangers.get(socket);
+    if (stranger !== undefined) stranger.reason ??= fault;
     clock.after(LAST_WORDS_MS, () => socket.destroy());
   }
 
   /** A scan that says nothing is nobody who was refused. */
-  function tellRefused({ authenticated, address, state, reason }: Arrival): void {
+  function tellRefused({ arrival, authenticated, state, reason }: Stranger): void {
     if (authenticated || state === undefined) return;
     const { label, failures, reasons } = state();
     const why = [...reasons, ...(reason === undefined ? [] : [reason])].join('; ');
     if (why === '') return;
     const times = failures > 1 ? ` (${failures} proofs failed)` : '';
-    refusals?.add({ source: address, label, target: parseUserName(label)?.targetName ?? '', reason: `${why}${times}` });
+    arrival.refused(`${why}${times}`, { label, target: parseUserName(label)?.targetName ?? '' });
   }
 
-  const server = createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
-  server.on('connection', (socket) => {
-    accept(socket).catch((error: unknown) => {
-      // The preamble was none, or the client is gone; anything else is ours.
-      const expected =
-        error instanceof Error && 'code' in error && (error.code === 'connection-lost' || error.code === 'malformed-message');
-      if (!expected) options.onError(error);
-      socket.destroy();
-    });
-  });
-  server.maxConnections = limits.maxConnections + MAX_LAST_WORDS;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.host, () => {
-      server.off('error', reject);
-      server.on('error', options.onError);
-      resolve();
-    });
-  });
-  // A TCP server that listens has an address with a port; only pipes have a string.
-  const bound = server.address() as AddressInfo;
-
-  return {
-    host: bound.address,
-    port: bound.port,
-    connections: () => open.size,
-    stop: async () => {
-      stopping = true;
-      for (const [socket, { authenticated }] of arrivals) if (!authenticated) socket.destroy();
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
+  return listen({
+    ...options,
+    startupTimeoutMs: limits.loginGraceMs,
+    lastWords: (why) => LAST_WORDS[why],
+    onArrival: (arrival) => {
+      const { socket, late } = arrival;
+      const stranger: Stranger = { arrival, authenticated: false, state: undefined, reason: undefined };
+      strangers.set(socket, stranger);
+      late.addEventListener('abort', () => {
+        stranger.reason = 'authentication took too long';
       });
-      // The server closes with its last socket, whose own event comes just after.
-      await Promise.all(Array.from(open, async (socket) => once(socket, 'close')));
-      refusals?.flush();
+      socket.once('close', () => {
+        strangers.delete(socket);
+        tellRefused(stranger);
+      });
+      protocol.injectSocket(socket);
     },
-    cut: () => {
-      for (const socket of open) socket.destroy();
-    },
-  };
+  });
 }
 
 /** The same lists, in the arrays that ssh2's types ask for. */

@@ -1,10 +1,12 @@
-import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { LISTENER_LIMITS, type Listener } from '../../proxy-task/listener.ts';
 import { loadBalancerRanges, readProxyPreamble } from '../../proxy-task/preamble.ts';
 import { decodeProxyHeader, PROXY_PREFIX_BYTES, proxyBodyBytes } from '../../proxy-task/proxy-protocol.ts';
+import { listenForPostgres } from '../../proxy-task/postgres/listener.ts';
 import { encodeStartupMessage } from '../../proxy-task/postgres/messages/startup-packet.ts';
-import { acceptStartup, type ClientCandidate, type StartupPolicy } from '../../proxy-task/postgres/startup.ts';
+import type { ClientCandidate } from '../../proxy-task/postgres/startup.ts';
 import { systemClock } from '../../proxy-task/system-clock.ts';
 import { localHeader, proxyHeader, withBody } from '../support/proxy-headers.ts';
 
@@ -70,40 +72,38 @@ describe('a header', () => {
 });
 
 describe('behind a load balancer', () => {
-  let server: Server;
+  let listener: Listener;
   let refusals: string[];
-  let candidate: Promise<ClientCandidate | undefined>;
   let cidrs: readonly string[];
 
   beforeEach(() => {
     refusals = [];
     cidrs = ['127.0.0.0/8'];
   });
-  afterEach(() => server.close());
+  afterEach(() => listener.stop());
 
   async function send(...pieces: readonly Buffer[]): Promise<{ readonly outcome: ClientCandidate | undefined; readonly answered: Buffer }> {
-    const policy: StartupPolicy = { timeoutMs: 5_000, readPreamble: readProxyPreamble(loadBalancerRanges(cidrs)) };
-    candidate = new Promise((resolve) => {
-      server = createServer({ pauseOnConnect: true }, (socket) => {
-        const ports = {
-          clock: systemClock,
-          onCancel: () => undefined,
-          onRefused: (from: string, reason: string) => void refusals.push(`${from}: ${reason}`),
-        };
-        void acceptStartup(socket, policy, ports).then(resolve);
-      });
+    let outcome: ClientCandidate | undefined;
+    listener = await listenForPostgres({
+      host: '127.0.0.1',
+      port: 0,
+      limits: LISTENER_LIMITS,
+      startup: { timeoutMs: 5_000 },
+      clock: systemClock,
+      readPreamble: readProxyPreamble(loadBalancerRanges(cidrs)),
+      onClient: (candidate) => {
+        outcome = candidate;
+      },
+      onCancel: () => undefined,
+      onRefused: ({ source, reason }) => refusals.push(`${source}: ${reason}`),
+      onError: (error) => refusals.push(String(error)),
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    // A TCP server that listens has an address with a port.
-    const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const client = connect(listener.port, '127.0.0.1');
     const answered: Buffer[] = [];
     client.on('data', (bytes) => answered.push(bytes));
     client.on('error', () => undefined);
     for (const piece of pieces) client.write(piece);
-    const outcome = await candidate;
-    if (outcome === undefined) await new Promise((resolve) => client.once('close', resolve));
-    client.destroy();
-    outcome?.socket.destroy();
+    await new Promise((resolve) => client.once('close', resolve));
     return { outcome, answered: Buffer.concat(answered) };
   }
 

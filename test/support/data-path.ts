@@ -106,7 +106,7 @@ export async function startDataPath(postgres: TestPostgres, control: Control): P
   const listener = await listenForPostgres({
     host: '127.0.0.1',
     port: 0,
-    limits: { maxConnections: 100, maxStartupsPerAddress: 100 },
+    limits: { maxConnections: 100, maxStartupsPerAddress: 100, maxStartups: 100 },
     startup,
     clock,
     onClient: (candidate) => gateway.onClient(candidate),

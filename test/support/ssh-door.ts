@@ -7,7 +7,8 @@ import type { Principal } from '../../core/principal.ts';
 import { loginId, SALT_BYTES, sealLogin, type StoredLogin } from '../../core/ssh/login.ts';
 import { makeHostKey, type HostKey } from '../../proxy-task/ssh/host-key.ts';
 import { SSH_LIMITS } from '../../proxy-task/ssh/limits.ts';
-import { listenForSsh, type SshCandidate, type SshListener, type SshListenerOptions } from '../../proxy-task/ssh/listener.ts';
+import type { Listener } from '../../proxy-task/listener.ts';
+import { listenForSsh, type SshCandidate, type SshListenerOptions } from '../../proxy-task/ssh/listener.ts';
 import type { SshLogins } from '../../proxy-task/ports.ts';
 import { systemClock } from '../../proxy-task/system-clock.ts';
 
@@ -32,7 +33,7 @@ export class SshDoor {
   readonly stored = new Map<string, StoredLogin>();
   /** Ids that the store was asked for. */
   readonly asked: string[] = [];
-  listener!: SshListener;
+  listener!: Listener;
 
   private constructor(hostKey: HostKey) {
     this.hostKey = hostKey;

@@ -132,7 +132,10 @@ describe('nobody is let in', () => {
     [new CredentialUnavailable('no such secret', { retry: false }), '08001'],
     [new Error('a bug'), '08001'],
   ])('where logging in fails with %s', async (error, code) => {
-    const refused = await gateway.enter({ logIn: () => Promise.reject(error) });
+    const logIn = async (): Promise<never> => {
+      throw error;
+    };
+    const refused = await gateway.enter({ logIn });
     expect(refused?.code).toBe(code);
     expect(plain.errors).toEqual([error]);
   });

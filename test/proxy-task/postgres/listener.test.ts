@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { listenForPostgres, type ListenerOptions, type PostgresListener } from '../../../proxy-task/postgres/listener.ts';
+import type { Listener } from '../../../proxy-task/listener.ts';
+import { listenForPostgres, type PostgresListenerOptions } from '../../../proxy-task/postgres/listener.ts';
 import { decodeErrorFields, errorField } from '../../../proxy-task/postgres/messages/error-response.ts';
 import { encodePassword } from '../../../proxy-task/postgres/messages/password.ts';
 import { encodeCancelRequest, encodeStartupMessage } from '../../../proxy-task/postgres/messages/startup-packet.ts';
@@ -9,7 +10,7 @@ import type { ClientCandidate } from '../../../proxy-task/postgres/startup.ts';
 const HELLO = encodeStartupMessage(0, [['user', 'agent']]);
 const NEVER = { after: () => ({ cancel: () => {} }) };
 
-let listener: PostgresListener;
+let listener: Listener;
 const errors: unknown[] = [];
 const clients: ClientCandidate[] = [];
 let wake: (() => void) | undefined;
@@ -24,11 +25,11 @@ afterEach(async () => {
   clients.length = 0;
 });
 
-async function listen(changes: Partial<ListenerOptions> = {}): Promise<void> {
+async function listen(changes: Partial<PostgresListenerOptions> = {}): Promise<void> {
   listener = await listenForPostgres({
     host: '127.0.0.1',
     port: 0,
-    limits: { maxConnections: 3, maxStartupsPerAddress: 2 },
+    limits: { maxConnections: 3, maxStartupsPerAddress: 2, maxStartups: 100 },
     startup: { timeoutMs: 1_000 },
     clock: NEVER,
     onClient: (candidate) => {
@@ -87,7 +88,7 @@ test('connections above the limit are told so and closed', async () => {
 });
 
 test('one address cannot fill the startup phase, and gets its places back', async () => {
-  await listen({ limits: { maxConnections: 100, maxStartupsPerAddress: 2 } });
+  await listen({ limits: { maxConnections: 100, maxStartupsPerAddress: 2, maxStartups: 100 } });
   const slow = [open(HELLO), open(HELLO)];
   await until(() => listener.connections() === 2);
   expect(await lastWords(open(HELLO))).toBe('53300');
@@ -166,7 +167,7 @@ test('an address that is taken is told', async () => {
     listenForPostgres({
       host: '127.0.0.1',
       port: listener.port,
-      limits: { maxConnections: 1, maxStartupsPerAddress: 1 },
+      limits: { maxConnections: 1, maxStartupsPerAddress: 1, maxStartups: 100 },
       startup: { timeoutMs: 1 },
       clock: NEVER,
       onClient: () => {},

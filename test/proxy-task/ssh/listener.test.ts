@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { openSshPrivateKey } from '../../../core/credential/openssh-private-key.ts';
 import { StateUnavailable } from '../../../proxy-task/ports.ts';
 import { RefusalLimit, type RefusedConnection } from '../../../proxy-task/pipeline/refusal-limit.ts';
-import { StartupCounter } from '../../../proxy-task/ssh/limits.ts';
+import { StartupCounter } from '../../../proxy-task/startup-counter.ts';
 import { readProxyPreamble } from '../../../proxy-task/preamble.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { proxyHeader, ranges } from '../../support/proxy-headers.ts';

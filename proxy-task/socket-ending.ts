@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '../ports.ts';
+import type { Clock } from './ports.ts';
 
 /** How long a peer may take to read the last words before the connection is cut. */
 const LINGER_MS = 2_000;
