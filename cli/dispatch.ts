@@ -18,6 +18,7 @@ export const VERBS: VerbTable = {
   approvals: listed('list, show, approve or reject what agents ask for', 'approvals'),
   sessions: listed('list, show or end sessions', 'sessions'),
   'ssh-key': listed('register a key for logins by SSH, or get a one-time code', 'ssh-key'),
+  'ssh-ca': listed('print the authority that hosts trust', 'ssh-ca'),
   replay: listed('play a recorded session', 'replay'),
   verify: listed('check that recordings are intact and complete', 'verify'),
   config: listed('check the configuration directory, publish and activate it', 'config'),
