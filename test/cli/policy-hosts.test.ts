@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verb } from '../../cli/policy.ts';
 import { readConfig } from '../../core/config/read-config.ts';
+import { loadExecReader } from '../../core/statement/host/read-exec.ts';
+import { dryRun, type DryRun } from '../../lambdas/evaluate-policy/dry-run.ts';
+import { readConfigDirectory } from '../../standalone/config-directory.ts';
 import { keptIo, type KeptIo } from '../support/verb-io.ts';
 
 const MAIN = `issuers: [{ name: demo, issuer: 'https://id.example', audience: sallyport }]
@@ -43,6 +46,42 @@ async function run(args: readonly string[], stdin = ''): Promise<KeptIo['written
 
 const explain = (target: string, lines: readonly unknown[]) =>
   run(['explain', '--principal', 'demo/a', '--target', target, '--json'], lines.map((line) => JSON.stringify(line)).join('\n'));
+
+describe('a dry run in AWS', () => {
+  const commands = ['cat /srv/x | head', 'python3 -c 1', 'rm -rf /srv', 'echo \\u0000', 'a '.repeat(40_000)];
+  const dry = async (target: string, asked: DryRun['asked']) => {
+    const reading = await readConfigDirectory(config, {});
+    if ('errors' in reading) throw new Error(JSON.stringify(reading.errors));
+    const ports = {
+      open: async () => ({ config: reading.config }),
+      catalog: () => Promise.reject(new Error('a host has no catalog')),
+      commands: loadExecReader,
+    };
+    return dryRun(ports, { version: reading.config.version, target, principal: 'demo/a', asked });
+  };
+
+  test('says of commands what the command line says, each by its id', async () => {
+    const lines = commands.flatMap((command, id) => [
+      { id: `${id}`, command },
+      { id: `${id} root`, command, account: 'root', home: '/' },
+    ]);
+    const { stdout } = await explain('web1', lines);
+    const said = stdout
+      .trim()
+      .split('\n')
+      .map((line): unknown => JSON.parse(line));
+    expect(await dry('web1', { kind: 'commands', commands: lines })).toEqual(said);
+    expect(said).toHaveLength(lines.length);
+  });
+
+  test.each<[string, DryRun['asked']]>([
+    ['bank', { kind: 'commands', commands: [] }],
+    ['other1', { kind: 'commands', commands: [] }],
+    ['web1', { kind: 'statements', catalog: 'c', statements: [] }],
+  ])('of %s with the wrong question is refused', async (target, asked) => {
+    await expect(dry(target, asked)).rejects.toMatchObject({ code: 'dry-run-refused', message: expect.stringContaining(target) });
+  });
+});
 
 describe('policy explain of a host', () => {
   test('answers each command on its line, without a catalog, and says what paths rest on', async () => {

@@ -125,6 +125,13 @@ async function ask(
   return (await issueCredential(ports, whole)).answer;
 }
 
+const without =
+  (name: 'assume' | 'instanceId') =>
+  (target: SshTarget): SshTarget => {
+    const { [name]: _, ...rest } = target;
+    return rest;
+  };
+
 const byCertificate = (fields: Partial<LoginFields> = {}): Shown => ({
   kind: 'certificate',
   proof: certificateLogin({ authority: issuerCa, key: agentKey, validBeforeS: BigInt(NOW / 1_000 + 600), ...fields }),
@@ -199,8 +206,7 @@ describe('a certificate for a host', () => {
     ['a key of another kind', authority.publicKey],
     ['a certificate', certificateLogin({ authority: issuerCa }).blob as Buffer], // As it was made.
   ])('is not given over %s', async (_, publicKey) => {
-    const { publicKey: _sent, ...without } = { publicKey: taskKey.blob };
-    const answer = await ask(publicKey === undefined ? { ...without, publicKey: undefined as never } : { publicKey }); // Left out, as JSON leaves it out.
+    const answer = await ask({ publicKey: publicKey as never }); // Undefined is left out, as JSON leaves it out.
     expect(answer).toMatchObject({ kind: 'refused', code: 'credential-unavailable' });
     expect(signed).toBe(0);
   });
@@ -232,8 +238,8 @@ describe('a key that is pushed', () => {
   });
 
   test.each<[string, (target: SshTarget) => SshTarget]>([
-    ['whose target names no role', ({ assume: _, ...target }) => target],
-    ['whose target names no instance', ({ instanceId: _, ...target }) => target],
+    ['whose target names no role', without('assume')],
+    ['whose target names no instance', without('instanceId')],
     ['whose target names no region', (target) => ({ ...target, assume: { role: HOST_ROLE } })],
   ])('is not pushed to a host %s', async (_, change) => {
     expect(await ask({ target: 'ec1' }, {}, change)).toMatchObject({ kind: 'refused', code: 'credential-unavailable' });
@@ -267,7 +273,7 @@ describe('a key in a secret', () => {
   test.each<[string, Partial<CredentialPorts>, (target: SshTarget) => SshTarget]>([
     ['an empty secret', { secret: async () => ({ value: ' \n', version: 'v' }) }, (target) => target],
     ['a secret that cannot be read', { secret: () => Promise.reject(new CredentialUnavailable('AccessDenied')) }, (target) => target],
-    ['a target without a role', {}, ({ assume: _, ...target }) => target],
+    ['a target without a role', {}, without('assume')],
     ['a key in a file', {}, (target) => ({ ...target, credential: { kind: 'file', path: '/k' } })],
     ['a key in a variable', {}, (target) => ({ ...target, credential: { kind: 'env', name: 'K' } })],
   ])('%s is none', async (_, over, change) => {

@@ -16,6 +16,8 @@ import type { CredentialPorts } from '../../lambdas/issue-credential/ports.ts';
 import { lookupMasking } from '../../lambdas/lookup-masking/lookup-masking.ts';
 import { JoseTokenVerifier } from '../../proxy-task/adapters/jose-token-verifier.ts';
 import { AgentTokens } from '../support/agent-tokens.ts';
+import { certificateLogin, type LoginFields } from '../support/certificate-logins.ts';
+import { ed25519Pair } from '../support/ssh-fixtures.ts';
 import { awsBankFiles, BANK_ROLE, withQuorum } from '../support/aws-bank.ts';
 
 let tokens: AgentTokens;
@@ -86,6 +88,37 @@ describe.each([
   test('fails where nothing trustworthy is in force', async () => {
     const broken = { inForce: () => Promise.reject(new Error('no bundle')), verify, now: Date.now };
     await expect(decide(broken, { shown: await shown(), target: 'bank', version: config.version })).rejects.toThrow('no bundle');
+  });
+});
+
+describe.each([
+  ['evaluate-policy', evaluatePolicy],
+  ['lookup-masking', lookupMasking],
+])('%s, asked by a login by certificate', (_, decide) => {
+  const authority = ed25519Pair();
+  const HOST = 'web1';
+  const ask = (fields: Partial<LoginFields> = {}, target = HOST) => {
+    const publicKey = { type: 'ssh-ed25519', blob: authority.blob };
+    const trusting = { ...config, sshUserCas: [{ issuer: 'demo', publicKey, agentFrom: 'keyId' as const }] };
+    const ports = { inForce: async () => ({ ...(await inForce()), config: trusting }), verify, now: Date.now };
+    const proof = certificateLogin({ authority, user: HOST, ...fields });
+    return decide(ports, { shown: { kind: 'certificate', proof }, target, version: config.version });
+  };
+
+  test('reads the agent from the certificate, and its owner and groups from the configuration', async () => {
+    const answer = await ask();
+    expect(answer).toMatchObject({ principal: { issuer: 'demo', agent: 'agent-7', owner: 'owen@bank.example', groups: [] } });
+  });
+
+  test.each<[string, Partial<LoginFields>, string]>([
+    ['that another key has signed', { signer: ed25519Pair() }, HOST],
+    ['of another authority', { authority: ed25519Pair() }, HOST],
+    ['that has ended', { validBeforeS: 1n }, HOST],
+    ['for another host', { user: 'other1', principals: ['other1'] }, HOST],
+    ['for a database', { user: 'bank', principals: ['bank'] }, 'bank'],
+    ['for a target that nobody configured', { user: 'other1', principals: ['other1'] }, 'other1'],
+  ])('takes none %s', async (_name, fields, target) => {
+    expect(await ask(fields, target)).toMatchObject({ kind: 'token-refused' });
   });
 });
 

@@ -32,7 +32,7 @@ test('a list with anything that is no range holds nobody', () => {
 const address = fc.oneof(fc.ipV4(), fc.ipV6());
 
 test('addresses are read as the operating system reads them', () => {
-  const written = fc.oneof(address, fc.string({ unit: fc.constantFrom(...'0123456789abf:.'), maxLength: 24 }));
+  const written = fc.oneof(address, fc.string({ unit: fc.constantFrom(...'0123456789abf:.'.split('')), maxLength: 24 }));
   fc.assert(
     fc.property(written, (text) => {
       expect(parseRange(text)?.bits).toBe({ 4: 32, 6: 128 }[isIP(text)]);

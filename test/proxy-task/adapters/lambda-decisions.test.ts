@@ -2,10 +2,12 @@
 import { createServer, type Server } from 'node:http';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { mockClient } from 'aws-sdk-client-mock';
+import ssh2 from 'ssh2';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { invokeLambda } from '../../../proxy-task/adapters/invoke-lambda.ts';
 import { LambdaCredentials } from '../../../proxy-task/adapters/lambda-credentials.ts';
 import { LambdaPolicy } from '../../../proxy-task/adapters/lambda-policy.ts';
+import type { SshTarget } from '../../../core/target.ts';
 import { awsTarget, principal } from '../../support/aws-target.ts';
 
 const ENVIRONMENT = { AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
@@ -117,6 +119,78 @@ describe('issue-credential', () => {
   test('gives none that has expired on the way', async () => {
     lambda.on(InvokeCommand).resolves(answer(ISSUED));
     await expect(issue(1_000)).rejects.toMatchObject({ code: 'credential-unavailable' });
+  });
+});
+
+describe('issue-credential, for a host', () => {
+  const host = (credential: SshTarget['credential']): SshTarget => ({
+    kind: 'ssh',
+    name: 'web1',
+    host: 'web1',
+    port: 22,
+    accounts: ['deploy'],
+    hostKeys: [],
+    credential,
+    shell: 'posix',
+    environment: [],
+    limits: { maxBytes: 1, budgets: [], maxSessionMs: 1, idleMs: 1, maxStatementBytes: 1, maxChannels: 1 },
+    recordContent: 'rows',
+    detectors: [],
+    blockFindings: 'none',
+  });
+  const SECRET = { kind: 'secretsManager', arn: 'arn' } as const;
+  const login = { account: 'deploy', principal: principal(), session: 's_1', shown: SHOWN };
+  const issue = (credential: SshTarget['credential']) =>
+    new LambdaCredentials({ functionName: 'fn-issue', now: () => 0 }).issueForHost({ ...login, target: host(credential) });
+  const ISSUED = { kind: 'issued', id: 'x:1', expiresAtMs: 1_000, bundle: 'b-1' };
+  const sentKey = (): unknown => Object(sent())['publicKey'];
+
+  test('is asked with what the agent has shown, and gives the key of a secret', async () => {
+    lambda.on(InvokeCommand).resolves(answer({ ...ISSUED, form: 'privateKey', password: 'a private key' }));
+    expect(await issue(SECRET)).toEqual({ id: 'x:1', privateKey: 'a private key' });
+    expect(sent()).toEqual({ purpose: 'host', target: 'web1', account: 'deploy', session: 's_1', token: 'the-token' });
+  });
+
+  test('is sent the public half of a new key for each login, and certifies it', async () => {
+    lambda.on(InvokeCommand).resolves(answer({ ...ISSUED, form: 'certificate', certificate: Buffer.from('signed').toString('base64') }));
+    const given = await issue({ kind: 'sshCa' });
+    expect(given).toMatchObject({ id: 'x:1', certificate: Buffer.from('signed') });
+    const key = ssh2.utils.parseKey(given.privateKey);
+    expect(key instanceof Error ? key : key.getPublicSSH().toString('base64')).toBe(sentKey());
+    expect(JSON.stringify(sent())).not.toContain('PRIVATE');
+    expect((await issue({ kind: 'sshCa' })).privateKey).not.toBe(given.privateKey);
+  });
+
+  test('pushes it to an instance', async () => {
+    lambda.on(InvokeCommand).resolves(answer({ ...ISSUED, form: 'pushed' }));
+    const given = await issue({ kind: 'instanceConnect' });
+    expect(given).toEqual({ id: 'x:1', privateKey: expect.stringContaining('OPENSSH PRIVATE KEY') });
+    expect(sentKey()).toEqual(expect.any(String));
+  });
+
+  test.each<[string, SshTarget['credential'], object]>([
+    ['no certificate where one was asked for', { kind: 'sshCa' }, {}],
+    ['an empty certificate', { kind: 'sshCa' }, { form: 'certificate', certificate: '' }],
+    ['a certificate that is not in base64', { kind: 'sshCa' }, { form: 'certificate', certificate: 'ü' }],
+    ['a key where a certificate was asked for', { kind: 'sshCa' }, { form: 'privateKey', password: 'p' }],
+    ['a certificate where a key was to be pushed', { kind: 'instanceConnect' }, { form: 'certificate', certificate: 'AAAA' }],
+    ['no key of a secret', SECRET, { form: 'pushed' }],
+  ])('with %s is not understood', async (_, credential, fields) => {
+    lambda.on(InvokeCommand).resolves(answer({ ...ISSUED, ...fields }));
+    await expect(issue(credential)).rejects.toMatchObject({
+      code: 'credential-unavailable',
+      message: expect.stringContaining('not understood'),
+    });
+  });
+
+  test('is not asked for an agent that has shown nothing', async () => {
+    const { shown: _, ...nobody } = login;
+    const asked = new LambdaCredentials({ functionName: 'fn-issue', now: () => 0 }).issueForHost({
+      ...nobody,
+      target: host({ kind: 'sshCa' }),
+    });
+    await expect(asked).rejects.toMatchObject({ code: 'credential-unavailable' });
+    expect(lambda.commandCalls(InvokeCommand)).toEqual([]);
   });
 });
 
