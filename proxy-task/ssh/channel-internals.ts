@@ -172,6 +172,19 @@ export function disconnect(connection: Connection, reason: string): void {
   socket.end();
 }
 
+/** How the peer said that its program ended; undefined before it did. It may come in one read with the channel itself, so that the event is past. */
+export type ToldExit = { readonly status: number } | { readonly signal: string; readonly coreDumped: boolean; readonly message: string };
+
+export function toldExit(channel: Channel): ToldExit | undefined {
+  // As above: the field exists in the version that is installed.
+  const { _exit: told } = channel as unknown as {
+    readonly _exit: { readonly code?: number | null; readonly signal?: string; readonly dump?: boolean; readonly desc?: string };
+  };
+  if (told.code === undefined) return undefined;
+  if (told.code !== null) return { status: told.code };
+  return { signal: told.signal ?? '', coreDumped: told.dump === true, message: told.desc ?? '' };
+}
+
 /** The channel of a number of ours; undefined while it is not open. */
 export function channelOf(connection: Client | Connection, number: number): Channel | undefined {
   // As above: a channel that is not open yet is another thing there.
