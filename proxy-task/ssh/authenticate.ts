@@ -2,7 +2,7 @@
 import type { AuthContext, AuthenticationType, Connection, KeyboardAuthContext, PublicKeyAuthContext } from 'ssh2';
 import { MAX_AUTH_REQUESTS, MAX_LABEL_CHARACTERS } from './limits.ts';
 import { isKindTaken, proveByKey, proveByPassword, type ProofPorts, type Proven, type Unproven } from './proofs.ts';
-import { parseUserName, type UserName } from './user-name.ts';
+import { parseUserName, type UserName } from '../../core/ssh/user-name.ts';
 
 export type Login = Proven & {
   readonly user: UserName;

@@ -20,7 +20,7 @@ import type { ProofPorts, Restrictions } from './proofs.ts';
 import { hostRefusal } from './refusal.ts';
 import { keepTerminalModes } from './terminal-internals.ts';
 import { TransportGuard } from './transport-guard.ts';
-import { parseUserName } from './user-name.ts';
+import { parseUserName } from '../../core/ssh/user-name.ts';
 
 /** A client that has proved who it is, and has not been let in anywhere yet. Its connection is the caller's from here. */
 export type SshCandidate = {

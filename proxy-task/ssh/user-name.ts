@@ -1,1 +1,0 @@
-export { parseUserName, type UserName } from '../../core/ssh/user-name.ts';
