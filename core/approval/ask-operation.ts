@@ -1,5 +1,5 @@
 /** An operation on a host with who asks for it, as JSON and back. */
-import type { HostOperation, RefUpdate } from '../statement/host/host-operation.ts';
+import type { HostOperation, PatternMatches, RefUpdate } from '../statement/host/host-operation.ts';
 import { readPrincipal } from './asked-principal.ts';
 import { FieldMalformed, Fields } from './fields.ts';
 import { operationJson } from './operation-digest.ts';
@@ -39,6 +39,7 @@ export function readHostOperation(fields: Fields): HostOperation {
         account,
         home: fields.text('home'),
         resolved: new Map(fields.list('resolved', readPair)),
+        ...(fields.has('matched') ? { matched: new Map(fields.list('matched', readMatches)) } : {}),
       };
     case 'shell':
       return { kind, account };
@@ -72,6 +73,11 @@ function readPair(item: unknown, at: string): readonly [string, string] {
   if (!Array.isArray(item) || item.length !== 2 || typeof item[0] !== 'string' || typeof item[1] !== 'string')
     throw new FieldMalformed(`${at} is no pair of texts`);
   return [item[0], item[1]];
+}
+
+function readMatches(item: unknown, at: string): readonly [string, PatternMatches] {
+  const match = new Fields(item, at);
+  return [match.text('pattern'), { folders: match.texts('folders'), names: match.texts('names') }];
 }
 
 function readUpdate(item: unknown, at: string): RefUpdate {

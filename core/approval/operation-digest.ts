@@ -12,7 +12,7 @@ const ENCODING = 'sallyport host operation 1\n';
 
 /**
  * HMAC-SHA-256 in lower-case hex. Bound are principal, target, account, every field of the operation (of a command also where it
- * starts and what the host said of its paths) and the environment. What a command reads from its standard input is not.
+ * starts and what the host said of its paths and patterns) and the environment. What a command reads from its standard input is not.
  */
 export function operationDigest(
   key: Uint8Array,
@@ -41,5 +41,11 @@ export function operationBytes(operation: HostOperation): Uint8Array {
 /** The operation as plain JSON, with the host's answers about paths as pairs in a fixed order. */
 export function operationJson(operation: HostOperation): object {
   if (operation.kind !== 'exec') return operation;
-  return { ...operation, resolved: [...operation.resolved].sort(([one], [other]) => (one < other ? -1 : 1)) };
+  const { matched, ...rest } = operation;
+  const inOrder = <T>(map: ReadonlyMap<string, T>): (readonly [string, T])[] => [...map].sort(([one], [other]) => (one < other ? -1 : 1));
+  return {
+    ...rest,
+    resolved: inOrder(operation.resolved),
+    ...(matched === undefined ? {} : { matched: inOrder(matched).map(([pattern, { folders, names }]) => ({ pattern, folders, names })) }),
+  };
 }

@@ -3,7 +3,7 @@ import { explainPermit } from '../policy/explain.ts';
 import type { Bundle } from '../policy/bundle.ts';
 import type { Principal } from '../principal.ts';
 import { resourceName } from '../statement/effect.ts';
-import type { HostPath } from '../statement/host/host-operation.ts';
+import type { HostPath, PatternMatches } from '../statement/host/host-operation.ts';
 import type { ExecReader } from '../statement/host/host-reading.ts';
 import type { SshTarget } from '../target.ts';
 import type { Explanation } from './explain-statement.ts';
@@ -12,12 +12,15 @@ import { judgeOperation } from './judge-operation.ts';
 /** `account`: absent: the host's first; `home`: absent: where such accounts usually have it. */
 export type CommandLine = { readonly command: string; readonly account?: string; readonly home?: HostPath };
 
+/** Without the host nothing is known of its names. */
+const NO_MATCHES: ReadonlyMap<string, PatternMatches> = new Map();
+
 export type HostExplainer = (principal: Principal, line: CommandLine) => Explanation;
 
 /** Prepares explanations on one host. */
 export function createHostExplainer(bundle: Bundle, target: SshTarget, reader: ExecReader): HostExplainer {
   return (principal, { command, account = target.accounts[0], home = usualHome(account) }) => {
-    const resolved = new Map(reader.pathsOf(command, home).map((path) => [path, withoutDots(path)]));
+    const resolved = new Map(reader.pathsOf(command, home, NO_MATCHES).map((path) => [path, withoutDots(path)]));
     const operation = { kind: 'exec', command, account, home, resolved } as const;
     const { reading, facts, decision } = judgeOperation(operation, { principal, target, bundle }, reader.read);
     const { account: _, ...shown } = facts;

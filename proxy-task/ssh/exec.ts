@@ -1,6 +1,7 @@
 /** A command line as an operation: which paths it is about, as the host itself says, so that it can be judged. */
 import type { HostOperation } from '../../core/statement/host/host-operation.ts';
 import type { LiveHostSession } from './live-session.ts';
+import { matchPatterns } from './path-patterns.ts';
 import { unjudgeable, type HostRefusal } from './refusal.ts';
 
 const MAX_COMMAND_BYTES = 64 * 1024;
@@ -17,7 +18,7 @@ export function refuseCommand(command: string, maxBytes: number): HostRefusal | 
   return undefined;
 }
 
-/** The command with what the host says of its paths now. */
+/** The command with what the host says of its paths and patterns now. */
 export async function execOperation(
   command: string,
   { account, paths, commands }: Pick<LiveHostSession, 'account' | 'paths' | 'commands'>,
@@ -26,11 +27,12 @@ export async function execOperation(
   const resolved = new Map<string, string>();
   // A host that does not say where commands start says nothing about their paths either.
   if (home === undefined) return { kind: 'exec', command, account, home: '', resolved };
-  const asked = [...new Set(commands.pathsOf(command, home))].slice(0, MAX_PATHS);
+  const matched = await matchPatterns(commands.patternsOf(command, home), paths);
+  const asked = [...new Set(commands.pathsOf(command, home, matched))].slice(0, MAX_PATHS);
   const answers = await Promise.all(asked.map((path) => paths.resolve(path)));
   for (const [index, path] of asked.entries()) {
     const real = answers[index];
     if (real !== undefined) resolved.set(path, real);
   }
-  return { kind: 'exec', command, account, home, resolved };
+  return { kind: 'exec', command, account, home, resolved, ...(matched.size === 0 ? {} : { matched }) };
 }

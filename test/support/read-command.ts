@@ -8,14 +8,24 @@ export const HOME = '/home/deploy';
 
 export const reader = await loadExecReader();
 
+/** Files of a host, by the text of each pattern: what it lists, and what matches. */
+export type Matches = Readonly<Record<string, readonly string[]>>;
+
 /** `links`: what the host says of paths where that is not their text; undefined where it cannot say. */
-export function readCommand(command: string, links: ReadonlyMap<string, string | undefined> = new Map()): HostReading {
+export function readCommand(
+  command: string,
+  links: ReadonlyMap<string, string | undefined> = new Map(),
+  matches: Matches = {},
+): HostReading {
+  const matched = new Map(
+    Object.entries(matches).map(([pattern, names]) => [pattern, { folders: [pattern.replace(/\/[^/]*\/?$/u, '') || '/'], names }]),
+  );
   const resolved = new Map<string, string>();
-  for (const path of reader.pathsOf(command, HOME)) {
+  for (const path of reader.pathsOf(command, HOME, matched)) {
     const real = links.has(path) ? links.get(path) : collapse(path);
     if (real !== undefined) resolved.set(path, real);
   }
-  return reader.read({ kind: 'exec', command, account: 'deploy', home: HOME, resolved });
+  return reader.read({ kind: 'exec', command, account: 'deploy', home: HOME, resolved, matched });
 }
 
 /** `listFiles ~/x`, `run ls`, `removeFile /srv/x …`: the dots are all that is below it. */

@@ -6,6 +6,14 @@
 /** Paths are absolute and in the one spelling that the host's own REALPATH gave them: no `.`, `..` or links. */
 export type HostPath = string;
 
+/** Absolute paths, as the pattern spells them, in the order of their characters. */
+export type PatternMatches = {
+  /** Folders whose names were looked at. */
+  readonly folders: readonly string[];
+  /** Those that match, at most 256. */
+  readonly names: readonly string[];
+};
+
 export type HostOperation =
   | {
       readonly kind: 'exec';
@@ -17,6 +25,8 @@ export type HostOperation =
       readonly home: HostPath;
       /** What the host says of paths in the command, as they are written → as they are; one that is missing is not known. */
       readonly resolved: ReadonlyMap<string, HostPath>;
+      /** What names the host has for patterns in the command, by the text of each pattern; one that is missing is not known. */
+      readonly matched?: ReadonlyMap<string, PatternMatches>;
     }
   | { readonly kind: 'shell'; readonly account: string }
   /** The start of a service that moves files: each of them is an operation of its own. */

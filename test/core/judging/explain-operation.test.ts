@@ -19,6 +19,7 @@ const bundle = {
 let read: ExecOperation | undefined;
 const reader: ExecReader = {
   protocolOf: () => undefined,
+  patternsOf: () => [],
   pathsOf: (command, home) =>
     command
       .split(' ')

@@ -33,7 +33,8 @@ export function readArguments(values: readonly Value[], shape: Shape, upToOperan
     } else if (value.kind === 'glob') {
       const given = value.prefix.startsWith('--') ? globOption(value.prefix, shape) : undefined;
       if (given !== undefined) options.push(given);
-      else if (mayBeOption(value.prefix) && shape.inert !== true) options.push(...namesAsOptions(shape));
+      else if (mayBeOption(value.prefix) && shape.inert !== true && !(value.names !== undefined && shape.knownNames === true))
+        options.push(...namesAsOptions(shape));
       if (given === undefined) operands.push(value);
     } else if (value.text === '--') {
       operands.push(...values.slice(index + 1));

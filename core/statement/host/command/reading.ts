@@ -1,11 +1,15 @@
 /** Gathers what a command line can cause while it is read. */
 import type { Effect, Resource } from '../../effect.ts';
-import type { HostPath } from '../host-operation.ts';
+import type { HostPath, PatternMatches } from '../host-operation.ts';
 import { isLoginPath, mayHoldLoginPath } from '../login-paths.ts';
-import type { Value } from './value.ts';
+import { patternOf, type PathPattern } from './pattern.ts';
+import { Unsettled } from './unsettled.ts';
+import { eachOf, type Glob, type Value } from './value.ts';
 
 /** Paths of one command line: the host is asked for each. More is no command that people write. */
 const MAX_PATHS = 256;
+/** Patterns of one command line: the host lists folders for each. */
+const MAX_PATTERNS = 16;
 /** Effects of one command line. */
 const MAX_EFFECTS = 512;
 
@@ -52,14 +56,30 @@ export class Reading {
   readonly effects = new Map<string, Effect>();
   /** As the command names them, made absolute: what has to be resolved. */
   readonly paths = new Set<string>();
+  /** By their texts: what the host has to be asked for first. */
+  readonly patterns = new Map<string, PathPattern>();
   reason: string | undefined;
   unbounded = false;
   readonly #resolve: Resolve;
   readonly #home: HostPath;
+  readonly #matched: ReadonlyMap<string, PatternMatches>;
+  readonly #unsettled = new Unsettled();
 
-  constructor(resolve: Resolve, home: HostPath) {
+  constructor(resolve: Resolve, home: HostPath, matched: ReadonlyMap<string, PatternMatches>) {
     this.#resolve = resolve;
     this.#home = home;
+    this.#matched = matched;
+  }
+
+  /** Another command begins: what one does, the others may meet. */
+  begin(): void {
+    this.#unsettled.begin();
+  }
+
+  /** The line is at its end: what one command changes may not be what another was read with. */
+  settle(): void {
+    const reason = this.#unsettled.conflict();
+    if (reason !== undefined) this.opaque(reason);
   }
 
   /** Something runs, or is touched, of which nothing is known. The first reason is kept. */
@@ -82,6 +102,10 @@ export class Reading {
   /** One use of the file or folder that a word names. */
   file(action: FileAction, value: Value, place: Place, use: PathUse = {}): void {
     if (value.kind === 'unknown') return this.opaque('a path in it is not known');
+    if (value.kind === 'glob' && value.names !== undefined) {
+      for (const name of value.names) this.#at(action, name, place, use);
+      return;
+    }
     if (value.kind === 'glob') {
       // The names that match are not known: the folder stands for what it holds. What matches may be links, and lead elsewhere.
       if (use.link !== true || value.text.slice(value.folder.length).includes('/')) this.opaque('a pattern in it may match links');
@@ -91,6 +115,70 @@ export class Reading {
     }
     if (value.text === '') return this.opaque('a path in it is empty');
     this.#at(action, value.text, place, use);
+  }
+
+  /**
+   * A pattern with what it stands for, where its shell is the account's own and the host has said so. That it matches names is
+   * seen in what the program then says, so it lists their folder.
+   */
+  withNames(value: Glob, place: Place): Glob {
+    const names = place.elevated ? undefined : this.#namesOf(value, place);
+    return names === undefined ? value : { ...value, names };
+  }
+
+  /** `from` is at `to` afterwards, as a link where it is one, or a link to it is made below `to`: what others say of both is not what it was. */
+  moves(from: Value, to: Value, place: Place): void {
+    const links = eachOf(from).some((value) => value.kind !== 'constant' || this.#isLink(value.text, place));
+    for (const value of eachOf(to)) {
+      const paths = value.kind === 'constant' ? this.absolute(value.text, place) : [];
+      for (const path of paths) {
+        for (const at of [this.#ofLink(path), this.resolve(path)]) {
+          if (at === undefined) continue;
+          if (links) this.#unsettled.replaced(at);
+          else this.#unsettled.filled(at);
+        }
+      }
+    }
+  }
+
+  /** Anything may be below a folder afterwards, links included. */
+  fills(folder: Value, place: Place): void {
+    if (folder.kind !== 'constant') return;
+    for (const path of this.absolute(folder.text, place)) {
+      const real = this.resolve(path);
+      if (real !== undefined) this.#unsettled.filled(real);
+    }
+  }
+
+  #isLink(path: string, place: Place): boolean {
+    return this.absolute(path, place).some((each) => {
+      const own = this.#ofLink(each);
+      return own === undefined || this.resolve(each) !== own;
+    });
+  }
+
+  #namesOf(value: Glob, place: Place): readonly string[] | undefined {
+    const isAbsolute = value.text.startsWith('/');
+    const names: string[] = [];
+    if (!isAbsolute && place.folders.length === 0) return undefined;
+    for (const folder of isAbsolute ? ['/'] : place.folders) {
+      const pattern = patternOf(value.parts, value.quoted, folder);
+      if (pattern === undefined) return undefined;
+      if (this.patterns.size >= MAX_PATTERNS && !this.patterns.has(pattern.text)) return undefined;
+      this.patterns.set(pattern.text, pattern);
+      const matched = this.#matched.get(pattern.text);
+      if (matched === undefined) return undefined;
+      // What begins with a dash is an option, unless something stands before it.
+      const start = folder === '/' ? 1 : folder.length + 1;
+      if (!isAbsolute && value.folder === '' && matched.names.some((name) => name.startsWith('-', start))) return undefined;
+      for (const listed of matched.folders) {
+        this.#at('listFiles', listed, place, {});
+        const real = this.resolve(listed);
+        if (real !== undefined) this.#unsettled.listed(real);
+      }
+      names.push(...(matched.names.length === 0 ? [pattern.literal] : matched.names));
+    }
+    return names;
   }
 
   /** The path from every folder that may be the current one; empty where none is known. */
@@ -115,9 +203,20 @@ export class Reading {
     if (absolute.length === 0) return this.opaque('the current folder is not known');
     for (const each of absolute) {
       const real = use.link === true ? this.#ofLink(each) : this.resolve(each);
-      if (real === undefined) this.opaque(`the host does not say what ${JSON.stringify(each)} is`);
-      else this.#touch(action, real, use.below === true);
+      if (real === undefined) {
+        this.opaque(`the host does not say what ${JSON.stringify(each)} is`);
+        continue;
+      }
+      this.#touch(action, real, use.below === true);
+      this.#unsettled.used(real, action !== 'readFile' && action !== 'listFiles');
+      if (use.link === true && (action === 'renameFile' || action === 'removeFile')) this.#vacates(each, real);
     }
+  }
+
+  /** A link that is gone: its name may be used for something else afterwards, which was read as what the link led to. */
+  #vacates(path: string, own: HostPath): void {
+    const led = this.resolve(path);
+    if (led !== undefined && led !== own) this.#unsettled.replaced(led);
   }
 
   /** A link's own place: its folder is resolved, its name is not. */

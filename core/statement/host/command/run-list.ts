@@ -56,6 +56,7 @@ function runPipeline({ negated, commands }: Pipeline, place: Place, run: Run): A
 }
 
 function runCommand(command: Command, outer: Place, run: Run): After {
+  run.reading.begin();
   const place = command.redirects.some(isOfOutput) ? { ...outer, redirected: true } : outer;
   const stays: After = { done: place.folders, failed: place.folders };
   for (const redirect of command.redirects) runRedirect(redirect, outer, run);
@@ -69,7 +70,10 @@ function runCommand(command: Command, outer: Place, run: Run): After {
     if (text.kind !== 'constant' || !isHarmlessAssignment(name, text.text)) run.reading.opaque(`the variable ${name} may change what runs`);
   }
   for (const word of command.words) runWithin(word, place, run);
-  const values = command.words.map((word) => valueOf(word, place.home));
+  const values = command.words.map((word) => {
+    const value = valueOf(word, place.home);
+    return value.kind === 'glob' ? run.reading.withNames(value, place) : value;
+  });
   const moved = readCd(values, command.words, place, run);
   if (moved !== undefined) return { done: moved, failed: place.folders };
   if (values.length > 0) runProgram(values, place, run);
@@ -86,6 +90,8 @@ function isOfOutput({ operator, descriptor, target }: Redirect): boolean {
 /** What `$( … )` in a word runs, in a shell of its own whose output is read. */
 function runWithin({ runs }: Word, place: Place, run: Run): void {
   for (const list of runs) runList(list, { ...place, piped: true }, run);
+  // What follows is another command than the last of those.
+  if (runs.length > 0) run.reading.begin();
 }
 
 function runRedirect({ operator, target }: Redirect, place: Place, { reading, ...run }: Run): void {
@@ -142,7 +148,9 @@ function runProgram(values: readonly Value[], place: Place, run: Run): void {
   }
   const { name, shape } = found;
   // What would only be printed then prints the names that match.
-  if (shape.inert === true) for (const value of rest) if (value.kind === 'glob') reading.file('listFiles', value, place, { link: true });
+  if (shape.inert === true)
+    for (const value of rest)
+      if (value.kind === 'glob' && value.names === undefined) reading.file('listFiles', value, place, { link: true });
   let named = called;
   const call = {
     name,

@@ -35,6 +35,11 @@ export type ShapeText = {
   readonly link?: boolean;
   /** Names of files may be taken for options without harm: none of its options leads out of the current folder. */
   readonly anyName?: boolean;
+  /**
+   * Where it is known which names match, none of them is taken for an option. For programs that only read and print: a name that
+   * somebody makes in the moment between would have them read or print otherwise, and nothing else.
+   */
+  readonly knownNames?: boolean;
   /** Nothing that it is given makes it do anything but print. */
   readonly inert?: boolean;
   /** What it is called with may be more than the above can say. */

@@ -3,7 +3,7 @@ import { CommandNotRead } from '../not-read.ts';
 import { readArguments, type Arguments } from '../arguments.ts';
 import type { Call } from '../call.ts';
 import type { ShapeText } from '../shape.ts';
-import { constant, type Value } from '../value.ts';
+import { constant, eachOf, type Value } from '../value.ts';
 
 /** Left out: what runs other programs (`--to-command`, `-I`, `--checkpoint-action`) and what leaves the folder (`-P`). */
 const TAR = [
@@ -39,15 +39,19 @@ function readTar(call: Call): void {
   const isStream = archive.text === '-';
   if (modes[0] === 'c') {
     if (!isStream) reading.file('writeFile', archive, place);
-    if (operands.some((operand) => operand.kind !== 'constant' || operand.text.startsWith('@')))
+    const packed = operands.flatMap(eachOf);
+    if (packed.some((operand) => operand.kind !== 'constant' || operand.text.startsWith('@')))
       throw new CommandNotRead('what it packs is not known');
-    for (const operand of operands) reading.file('readFile', operand, inside, { below: true });
+    // The shell matched them where it was, not where tar then is.
+    if (folder !== undefined && operands.some(({ kind }) => kind === 'glob')) throw new CommandNotRead('what it packs is not known');
+    for (const operand of packed) reading.file('readFile', operand, inside, { below: true });
     return;
   }
   if (!isStream) reading.file('readFile', archive, place);
   const prints = modes[0] === 't' || named('O').length + named('to-stdout').length > 0;
   if (!prints) {
     reading.file('writeFile', constant('.'), inside, { below: true });
+    reading.fills(constant('.'), inside);
     // The archive chooses the names: hooks of a repository among them.
     for (const path of inside.folders) {
       const real = reading.resolve(`${path}/.`);
@@ -82,7 +86,7 @@ function readGzip(call: Call): void {
   const has = (...names: readonly string[]): boolean => options.some(({ option }) => names.includes(option.name));
   const prints = has('c', 'stdout', 'to-stdout', 't', 'test', 'l', 'list');
   const unpacks = name === 'gunzip' || has('d', 'decompress', 'uncompress');
-  for (const operand of operands) {
+  for (const operand of operands.flatMap(eachOf)) {
     reading.file('readFile', operand, place);
     if (prints || isStream(operand)) continue;
     if (operand.kind !== 'constant') throw new CommandNotRead('which files it replaces is not known');

@@ -4,7 +4,7 @@ import type { Arguments } from '../arguments.ts';
 import type { Call } from '../call.ts';
 import type { FileAction } from '../reading.ts';
 import type { ShapeText } from '../shape.ts';
-import { constant, type Value } from '../value.ts';
+import { constant, eachOf, type Value } from '../value.ts';
 
 // Links, backups under other names and parts of the source's path are left out.
 const BOTH = '-finuvT -t,--target-directory= --force --interactive --no-clobber --update? --verbose --no-target-directory';
@@ -40,25 +40,47 @@ function readCp(call: Call): void {
   // What is written is written through links that stand below the new place, unless they are removed first.
   const replaces = given.options.some(({ option }) => option.name === 'remove-destination');
   if (below && !replaces) throw new CommandNotRead('it writes through links that it finds: add --remove-destination');
-  const move = moveOf(given);
+  const move = spread(moveOf(given));
   for (const source of move.sources) reading.file('readFile', source, place, { below });
-  writes(call, move, ['writeFile'], below);
+  writes(call, move, ['writeFile'], { below, replaces });
+  if (below) moves(call, move);
 }
 
 /** What was at the new place is gone, as with any write. */
 function readMv(call: Call): void {
   const { reading, place } = call;
-  const move = moveOf(call.arguments());
+  const move = spread(moveOf(call.arguments()));
   for (const source of move.sources) reading.file('renameFile', source, place, { link: true });
-  writes(call, move, ['renameFile', 'writeFile'], false);
+  writes(call, move, ['renameFile', 'writeFile'], { below: false, replaces: false });
+  moves(call, move);
 }
 
-function writes({ reading, place }: Call, { sources, target, into }: Move, actions: readonly FileAction[], below: boolean): void {
+/** Names that match are sources of their own. */
+function spread(move: Move): Move {
+  return { ...move, sources: move.sources.flatMap(eachOf) };
+}
+
+/** A folder that is moved or copied takes its links along, and a link comes as one. */
+function moves({ reading, place }: Call, { sources, target, into }: Move): void {
+  const folder = target.kind === 'constant' ? target.text : '';
+  for (const source of sources) {
+    const name = source.kind === 'constant' ? nameOf(source.text) : undefined;
+    // What it holds comes directly into the folder.
+    if (name === undefined) reading.moves(source, target, place);
+    else if (into !== 'file') reading.moves(source, constant(`${folder}/${name}`), place);
+    if (into !== 'folder') reading.moves(source, target, place);
+  }
+}
+
+type Manner = { readonly below: boolean; readonly replaces: boolean };
+
+function writes({ reading, place }: Call, { sources, target, into }: Move, actions: readonly FileAction[], manner: Manner): void {
+  const { below, replaces } = manner;
   // A link that is copied or moved onto is followed by one program and replaced by the other, so both count.
   const touch = (value: Value): void => {
     for (const action of actions) {
       reading.file(action, value, place, { below });
-      if (action === 'renameFile') reading.file(action, value, place, { link: true });
+      if (action === 'renameFile' || replaces) reading.file(action, value, place, { below, link: true });
     }
   };
   if (into === 'file') return touch(target);

@@ -15,12 +15,21 @@ export const FILES: readonly ShapeText[] = [
     operands: 'list*',
     alone: { role: 'list' },
     anyName: true,
+    knownNames: true,
   },
-  { names: 'stat', options: '-ft -c,--format= --printf= --file-system --terse', operands: 'list*', anyName: true, link: true },
+  {
+    names: 'stat',
+    options: '-ft -c,--format= --printf= --file-system --terse',
+    operands: 'list*',
+    anyName: true,
+    knownNames: true,
+    link: true,
+  },
   {
     names: 'du',
     options:
       '-0abchklmPsSx -d,--max-depth= -B,--block-size= -t,--threshold= --exclude= --all --apparent-size --human-readable --summarize --total --one-file-system --time? --bytes --si',
+    knownNames: true,
     operands: 'list*',
     alone: { role: 'list' },
     below: true,

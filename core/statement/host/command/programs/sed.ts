@@ -2,7 +2,7 @@
 import { CommandNotRead } from '../not-read.ts';
 import type { Call } from '../call.ts';
 import type { ShapeText } from '../shape.ts';
-import { constant } from '../value.ts';
+import { constant, eachOf } from '../value.ts';
 
 export const EDITING: readonly ShapeText[] = [
   {
@@ -24,7 +24,7 @@ function readSed(call: Call): void {
   }
   if (scripts.length === 0 && operands.length === 0) throw new CommandNotRead('its script is missing');
   const inPlace = options.find(({ option }) => option.name === 'i');
-  for (const file of files) {
+  for (const file of files.flatMap(eachOf)) {
     reading.file('readFile', file, place);
     if (inPlace === undefined) continue;
     // The file is replaced by a new one, and a link by a file.

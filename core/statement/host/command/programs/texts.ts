@@ -20,19 +20,29 @@ export const TEXTS: readonly ShapeText[] = [
     options: '-AbeEnstTuv --number --number-nonblank --show-all --show-ends --show-tabs --squeeze-blank',
     operands: 'read*',
     anyName: true,
+    knownNames: true,
   },
-  { names: 'tac', options: '-br -s= --before --regex --separator=', operands: 'read*' },
-  { names: 'rev', operands: 'read*' },
-  { names: 'head', options: '-qvz -n,--lines= -c,--bytes= -# --quiet --verbose', operands: 'read*', anyName: true },
+  { names: 'tac', options: '-br -s= --before --regex --separator=', knownNames: true, operands: 'read*' },
+  { names: 'rev', knownNames: true, operands: 'read*' },
+  { names: 'head', options: '-qvz -n,--lines= -c,--bytes= -# --quiet --verbose', operands: 'read*', anyName: true, knownNames: true },
   {
+    // Left out: what follows a file by its name, which may be a link the next time.
     names: 'tail',
-    options: '-qvzfF -n,--lines= -c,--bytes= -s,--sleep-interval= -# --follow? --retry --pid= --quiet --verbose --max-unchanged-stats=',
+    options: '-qvzf -n,--lines= -c,--bytes= -s,--sleep-interval= -# --follow --pid= --quiet --verbose --max-unchanged-stats=',
     operands: 'read*',
     anyName: true,
+    knownNames: true,
   },
-  { names: 'nl', options: '-p -b= -d= -f= -h= -i= -l= -n= -s= -v= -w=', operands: 'read*' },
-  { names: 'wc', options: '-clmwL --bytes --chars --lines --words --max-line-length --total=', operands: 'read*' },
-  { names: 'grep egrep fgrep', options: GREP_OPTIONS, operands: 'text read*', textUnless: 'e f', alone: { role: 'read', only: 'below' } },
+  { names: 'nl', options: '-p -b= -d= -f= -h= -i= -l= -n= -s= -v= -w=', knownNames: true, operands: 'read*' },
+  { names: 'wc', options: '-clmwL --bytes --chars --lines --words --max-line-length --total=', knownNames: true, operands: 'read*' },
+  {
+    names: 'grep egrep fgrep',
+    options: GREP_OPTIONS,
+    knownNames: true,
+    operands: 'text read*',
+    textUnless: 'e f',
+    alone: { role: 'read', only: 'below' },
+  },
   { names: 'rg', options: rgOptions(), operands: 'text read*', textUnless: 'e f files type-list', alone: { role: 'read' }, below: true },
   {
     names: 'sort',
@@ -49,12 +59,13 @@ export const TEXTS: readonly ShapeText[] = [
   {
     names: 'cut',
     options: '-nsz -b,--bytes= -c,--characters= -d,--delimiter= -f,--fields= --complement --only-delimited --output-delimiter=',
+    knownNames: true,
     operands: 'read*',
   },
   { names: 'tr', options: '-cCdst --complement --delete --squeeze-repeats --truncate-set1', operands: 'text text' },
-  { names: 'paste', options: '-sz -d,--delimiters= --serial', operands: 'read*' },
+  { names: 'paste', options: '-sz -d,--delimiters= --serial', knownNames: true, operands: 'read*' },
   { names: 'join', options: '-iz -a= -e= -j= -o= -t= -v= -1= -2= --header', operands: 'read read' },
-  { names: 'fold', options: '-bs -w= -#', operands: 'read*' },
+  { names: 'fold', options: '-bs -w= -#', knownNames: true, operands: 'read*' },
   { names: 'fmt', options: '-csu -w= -#', operands: 'read*' },
   { names: 'expand unexpand', options: '-ai -t=', operands: 'read*' },
   { names: 'column', options: '-tnxeJ -s= -o= -c= -N= --table --separator= --output-separator= --json', operands: 'read*' },
@@ -67,14 +78,14 @@ export const TEXTS: readonly ShapeText[] = [
   },
   { names: 'cmp', options: '-bls -i= -n= --silent --quiet --verbose --print-bytes', operands: 'read read text text' },
   // With -c they read a list of files.
-  { names: 'md5sum sha1sum sha224sum sha256sum sha384sum sha512sum', options: SUMS, operands: 'read*' },
-  { names: 'b2sum', options: `${SUMS} -l=`, operands: 'read*' },
-  { names: 'cksum sum', options: '-rs -a=', operands: 'read*' },
+  { names: 'md5sum sha1sum sha224sum sha256sum sha384sum sha512sum', options: SUMS, knownNames: true, operands: 'read*' },
+  { names: 'b2sum', options: `${SUMS} -l=`, knownNames: true, operands: 'read*' },
+  { names: 'cksum sum', options: '-rs -a=', knownNames: true, operands: 'read*' },
   { names: 'base64 base32', options: '-di -w,--wrap= --decode --ignore-garbage', operands: 'read' },
   { names: 'xxd', options: '-abeEipru -c= -g= -l= -n= -o= -s=', operands: 'read write' },
   { names: 'od', options: '-abcdfilosxv -A= -j= -N= -S= -t= -w?', operands: 'read*' },
   { names: 'hexdump hd', options: '-bcCdovx -e= -n= -s=', operands: 'read*' },
-  { names: 'strings', options: '-afow -n,--bytes= -t= -e= -#', operands: 'read*' },
+  { names: 'strings', options: '-afow -n,--bytes= -t= -e= -#', operands: 'read*', read: readStrings },
   { names: 'zcat', operands: 'read*' },
   {
     names: 'file',
@@ -98,6 +109,14 @@ function rgOptions(): string {
     '--case-sensitive --word-regexp --line-regexp --invert-match --count --count-matches --files-with-matches --files-without-match --quiet',
     '--only-matching --with-filename --no-filename --json --multiline --pcre2 --stats --sort= --sortr= --no-messages --text --trim --vimgrep --no-config',
   ].join(' ');
+}
+
+/** As all of binutils, it reads further words from a file that is named so. */
+function readStrings(call: Call): void {
+  const given = call.arguments();
+  if (given.operands.some((operand) => operand.kind === 'constant' && operand.text.startsWith('@')))
+    throw new CommandNotRead('it reads what it is called with from a file');
+  call.plain(given);
 }
 
 /** A filter prints; only a module that it names would be read from elsewhere. */
