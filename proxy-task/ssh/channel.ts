@@ -1,5 +1,7 @@
 /** One session channel of a client (RFC 4254 §6): its requests in order, and the one program, shell or subsystem that it starts. */
 import type { ClientChannel, PseudoTtyOptions, ServerChannel, Session } from 'ssh2';
+import { operationBytes } from '../../core/approval/operation-digest.ts';
+import { redactText } from '../../core/masking/detectors.ts';
 import type { HostOperation } from '../../core/statement/host/host-operation.ts';
 import type { ApprovalPointer } from '../pipeline/approval-refusal.ts';
 import { closeUnstarted, sendSignal, sendWindowChange } from './channel-internals.ts';
@@ -211,13 +213,22 @@ export class SessionChannel {
       return;
     }
     if (found?.isGit === true) this.#environment.startGit();
-    for (const asking of this.#firstOperations(what, found)) {
+    this.#recordVariables();
+    const first = this.#firstOperations(what, found);
+    const operations: HostOperation[] = [];
+    for (const asking of first) {
       const judgement = await this.#judging.ask(asking);
       if (judgement.kind === 'refused') {
         relay.refuse(judgement.refusal);
         return;
       }
       this.#statements.push(judgement.statement);
+      operations.push(judgement.operation);
+    }
+    // While people decide about one of them, the others may become something else.
+    if (operations.length > 1 && !(await isStill(first, operations))) {
+      relay.refuse(hostRefusal('ZG010', 'what its paths lead to has changed while it was decided about: start it again'));
+      return;
     }
     if (this.#gone || relay.isEnded) return;
     const isOpen = await this.#open(what, found?.command, (upstream) => this.#begin(upstream, relay, found));
@@ -235,6 +246,14 @@ export class SessionChannel {
     if (found?.startsOnly === true) for (const statement of this.#statements) this.#judging.completed(statement, 'ok', 'started');
     this.#isTransfer = found !== undefined;
     relay.start(upstream, found?.make(this.#statements[0]));
+  }
+
+  /** What reaches the host with the command is on record before it. */
+  #recordVariables(): void {
+    const { turn } = this.#session;
+    const detectors = this.#session.detectors();
+    for (const [name, value] of this.#environment.variables)
+      turn.append({ type: 'setting', name: `channel.${this.#number}.env.${name}`, value: redactText(value, detectors) });
   }
 
   #firstOperations(what: Started, protocol: StartedProtocol | undefined): readonly Asking[] {
@@ -299,6 +318,14 @@ export class SessionChannel {
 }
 
 type Reply = (() => void) | undefined;
+
+async function isStill(first: readonly Asking[], judged: readonly HostOperation[]): Promise<boolean> {
+  const now = await Promise.all(first.map((asking) => asking()));
+  return now.every((operation, index) => {
+    const before = judged[index];
+    return before !== undefined && Buffer.compare(operationBytes(operation), operationBytes(before)) === 0;
+  });
+}
 
 function outcomeOf(exit: Exit | undefined): 'ok' | 'error' | 'unknown' {
   if (exit === undefined) return 'unknown';

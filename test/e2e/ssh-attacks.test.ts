@@ -1,6 +1,6 @@
 // Clients that know the protocol of SSH better than is good: nothing of them runs unjudged, and nobody else is hurt.
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Client, ServerChannel, SFTPWrapper } from 'ssh2';
+import type { Client, Connection, ServerChannel, SFTPWrapper } from 'ssh2';
 import { startEmbeddedHost, type EmbeddedHost, type HostOptions } from '../support/embedded-host.ts';
 import { collect, exec, recorded, run, startHostGateway, type HostGateway, type HostGatewayConfig } from '../support/host-gateway.ts';
 import { MSG, request, sendRaw, serverRequest, sshText } from '../support/raw-ssh.ts';
@@ -34,6 +34,21 @@ function openSftp(client: Client): Promise<SFTPWrapper> {
   return new Promise((resolve, reject) => {
     client.sftp((error, opened) => (error === undefined ? resolve(opened) : reject(error)));
   });
+}
+
+/** What a host says from the start of a program on in one turn leaves in one segment. */
+function inOneSegment(connection: Connection): void {
+  // As in raw-ssh.ts.
+  const { _protocol: protocol, _sock: socket } = connection as unknown as {
+    readonly _protocol: { channelSuccess(channel: number): void };
+    readonly _sock: { cork(): void; uncork(): void };
+  };
+  const success = protocol.channelSuccess.bind(protocol);
+  protocol.channelSuccess = (channel) => {
+    socket.cork();
+    success(channel);
+    setImmediate(() => socket.uncork());
+  };
 }
 
 /** As OpenSSH's server tells it, by whatever name. */
@@ -152,4 +167,49 @@ describe('when the token has expired, and what runs may go on for a while', () =
     const answer = await new Promise((resolve) => sftp.mkdir('/srv/app/late', (error) => resolve(error?.message)));
     expect(answer).toContain('the token or the session has expired');
   });
+});
+
+test('variables that reach the host are on record before the command', async () => {
+  const { gateway } = await start();
+  await run(await gateway.connect(), 'env', { env: { LC_ALL: 'C.UTF-8', TZ: '/etc/shadow' } });
+  const events = await gateway.events();
+  const settings = events.filter(({ type }) => type === 'setting').map(({ name, value }) => [name, value]);
+  expect(settings).toEqual([
+    ['channel.1.env.LC_ALL', 'C.UTF-8'],
+    ['channel.1.env.TZ', '/etc/shadow'],
+  ]);
+  const place = (wanted: string): number => events.findIndex(({ type }) => type === wanted);
+  expect(place('setting')).toBeLessThan(place('statement.sent'));
+});
+
+test('a transfer whose folder leads elsewhere after half of it was decided does not begin', async () => {
+  const links: Record<string, string> = {};
+  const policies = `
+@id("connect") permit (principal, action == Action::"connect", resource);
+@id("app") permit (principal, action in [Action::"read", Action::"write"], resource in File::"web1:/srv/app");
+@id("ask") @approvers("dba") @quorum("1") @hold("20s") @expires("1h") @grant("5m") @reason("A second person decides")
+permit (principal, action in Action::"remove", resource) when { context has approval };
+`;
+  const { host, gateway } = await start({ policies }, { links });
+  const client = await gateway.connect();
+  const ran = run(client, 'rsync --server -re.LsfxCIvu --delete . /srv/app/site');
+  const { id } = await gateway.pending();
+  links['/srv/app'] = '/etc';
+  await gateway.answer(id, 'approve');
+  // The removal is another one now, and is asked for anew.
+  const { id: next } = await gateway.pending();
+  await gateway.answer(next, 'approve');
+  expect((await ran).stderr).toContain('what its paths lead to has changed');
+  expect(host.asked.filter((asked) => asked.includes('rsync'))).toEqual([]);
+});
+
+test('the exit status of a program that ends in the segment that says that it began is told, and on record', async () => {
+  const { host, gateway } = await start();
+  const client = await gateway.connect();
+  await run(client, 'echo first');
+  for (const connection of host.connections) inOneSegment(connection);
+  const ran = await run(client, 'exit 3');
+  expect(ran.status).toBe(3);
+  await expect.poll(async () => (await gateway.events()).filter(({ type }) => type === 'channel.closed').length).toBe(2);
+  expect((await gateway.events()).filter(({ type }) => type === 'channel.closed').at(-1)).toMatchObject({ exitStatus: 3 });
 });
