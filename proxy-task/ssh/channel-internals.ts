@@ -200,21 +200,29 @@ export function readsDirectly(channel: Channel): boolean {
   return direct.has(channel);
 }
 
+/** Takes bytes that are lent: they hold until it returns. False: no more than the peer's window still allows, until `readOn`. */
+export type Consume = (bytes: Buffer, stream: 'stdout' | 'stderr') => boolean;
+
 /**
- * Reads a channel. The bytes are lent: they hold until `consume` returns. `overrun` is called when the peer sends more than its window
- * allows, instead of keeping it. Pausing and resuming is the channel's own.
+ * Reads a channel. `overrun` is called when the peer sends more than its window allows, instead of keeping it. While the channel is
+ * paused it keeps what comes.
  */
-export function readChannel(channel: Channel, consume: (bytes: Buffer, stream: 'stdout' | 'stderr') => void, overrun: () => void): void {
+export function readChannel(channel: Channel, consume: Consume, overrun: () => void): void {
   direct.add(channel);
   const { stderr } = channel;
   readStream(channel, channel, (bytes) => consume(bytes, 'stdout'), overrun);
   if (stderr instanceof Readable) readStream(channel, stderr, (bytes) => consume(bytes, 'stderr'), overrun);
 }
 
-function readStream(channel: Channel, stream: Readable, consume: (bytes: Buffer) => void, overrun: () => void): void {
+/** Opens the peer's window again, where it was not while somebody took no more. */
+export function readOn(channel: Channel): void {
+  channel._read(0);
+}
+
+function readStream(channel: Channel, stream: Readable, consume: (bytes: Buffer) => boolean, overrun: () => void): void {
   const push = stream.push.bind(stream);
   stream.on('data', consume);
-  // The transport hands over each packet by this call; a stream that waits keeps its own copy.
+  // The transport hands over each packet by this call, and opens the window by what it returns; a stream that waits keeps a copy.
   stream.push = (chunk: Buffer | null, encoding?: BufferEncoding): boolean => {
     if (chunk === null) return push(chunk, encoding);
     if (hasOverrunWindow(channel)) {
@@ -222,8 +230,7 @@ function readStream(channel: Channel, stream: Readable, consume: (bytes: Buffer)
       return false;
     }
     if (stream.readableFlowing !== true || stream.readableLength > 0) return push(Buffer.from(chunk), encoding);
-    consume(chunk);
-    return true;
+    return consume(chunk);
   };
 }
 

@@ -6,7 +6,7 @@ import type { ClientChannel, ServerChannel } from 'ssh2';
 import type { Redacted } from '../../core/masking/stream-output.ts';
 import { StreamRedactor } from '../../core/masking/stream-redactor.ts';
 import type { ChannelEvent } from '../../core/evidence/channel-event.ts';
-import { readChannel, sendExitSignal, sendExitStatus, toldExit } from './channel-internals.ts';
+import { readChannel, readOn, sendExitSignal, sendExitStatus, toldExit } from './channel-internals.ts';
 import type { ChannelProtocol } from './channel-protocol.ts';
 import type { LiveHostSession } from './live-session.ts';
 import { budgetUsedUp, capHit, reconnect, refusalLines, REFUSED_STATUS, type HostRefusal } from './refusal.ts';
@@ -75,7 +75,10 @@ export class ChannelRelay {
     client.pause();
     readChannel(
       client,
-      (bytes) => this.#fromClient(bytes),
+      (bytes) => {
+        this.#fromClient(bytes);
+        return true;
+      },
       () => session.end(reconnect('more was sent than the window allows', 'unknown'), 'window overrun by the client', true),
     );
     client.on('error', () => undefined);
@@ -102,7 +105,10 @@ export class ChannelRelay {
     upstream.on('error', () => undefined);
     readChannel(
       upstream,
-      (bytes, stream) => this.#fromTarget(bytes, stream),
+      (bytes, stream) => {
+        this.#fromTarget(bytes, stream);
+        return !this.#toClient.isFull;
+      },
       () => session.end(reconnect('the host broke the protocol', 'unknown'), 'window overrun by the host', true),
     );
     upstream.on('end', () => this.#closed('stdout'));
@@ -359,13 +365,7 @@ export class ChannelRelay {
     const clientWaits = this.#protocolWaits || this.#toTarget?.isFull === true || (this.#protocol !== undefined && this.#toClient.isFull);
     if (clientWaits) client.pause();
     else client.resume();
-    if (this.#toClient.isFull) {
-      upstream.pause();
-      upstream.stderr.pause();
-    } else {
-      upstream.resume();
-      upstream.stderr.resume();
-    }
+    if (!this.#toClient.isFull) readOn(upstream);
   }
 
   #guard(run: (protocol: ChannelProtocol) => void): void {

@@ -6,6 +6,7 @@ import { posix } from 'node:path';
 import ssh2, { type AuthContext, type Connection, type ServerChannel, type Session } from 'ssh2';
 import { fingerprint } from '../../core/config/ssh-public-key.ts';
 import { ed25519Blob, openSshPrivateKey } from '../../core/credential/openssh-private-key.ts';
+import { socketOf } from '../../proxy-task/ssh/channel-internals.ts';
 
 /** What a program has: its channel, and how it ends. */
 export type HostProgram = (run: {
@@ -90,6 +91,8 @@ export async function startEmbeddedHost(options: HostOptions = {}): Promise<Embe
   const logins: EmbeddedHost['logins'] = [];
   const server = new ssh2.Server({ hostKeys: [openSshPrivateKey(privateKey)] }, (connection) => {
     connections.add(connection);
+    const socket = socketOf(connection);
+    if (socket !== undefined) sockets.add(socket.once('close', () => sockets.delete(socket)));
     connection.on('close', () => connections.delete(connection));
     connection.on('error', () => undefined);
     connection.on('authentication', (context) => {

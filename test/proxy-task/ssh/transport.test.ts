@@ -123,6 +123,7 @@ function receive(channel: Channel, bytes: number, onMore: (bytes: number) => voi
         left -= lent.length;
         lent.fill(0);
         if (left === 0) resolve(hash.digest('hex'));
+        return true;
       },
       () => reject(new Error('the window was overrun')),
     );
