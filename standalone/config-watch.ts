@@ -5,9 +5,8 @@ import type { ConfigError } from '../core/config/config-error.ts';
 import type { Config } from '../core/config/config.ts';
 import { readConfig } from '../core/config/read-config.ts';
 import { SallyportError } from '../core/errors.ts';
-import type { Bundle } from '../core/policy/bundle.ts';
-import { findDatabase, findHost, type PostgresTarget, type SshTarget } from '../core/target.ts';
-import type { BundleSource, Clock, TargetDirectory } from '../proxy-task/ports.ts';
+import { ConfigInForce } from '../proxy-task/pipeline/config-in-force.ts';
+import type { Clock } from '../proxy-task/ports.ts';
 import { readConfigFiles } from './config-directory.ts';
 
 /** Nothing is served with a configuration that does not hold. */
@@ -24,17 +23,14 @@ export class ConfigInvalid extends SallyportError {
 /** A change reaches live sessions within 5 s (design §6), although it is seen twice before it counts. */
 const LOOK_EVERY_MS = 1_500;
 
-export class ConfigWatch implements BundleSource, TargetDirectory {
+export class ConfigWatch extends ConfigInForce {
   readonly #directory: string;
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #clock: Clock;
   readonly #report: (message: string) => void;
-  readonly #listeners = new Set<(bundle: Bundle) => void>();
   #seen: string;
   /** A change that was seen once: files are written one after the other, and half of a policy can be valid too. */
   #settling: string | undefined;
-  #config: Config;
-  #bundle: Bundle;
   #timer: { cancel(): void } | undefined;
 
   private constructor(options: {
@@ -45,13 +41,12 @@ export class ConfigWatch implements BundleSource, TargetDirectory {
     readonly seen: string;
     readonly config: Config;
   }) {
+    super(options.config);
     this.#directory = options.directory;
     this.#env = options.env;
     this.#clock = options.clock;
     this.#report = options.report;
     this.#seen = options.seen;
-    this.#config = options.config;
-    this.#bundle = buildBundle(options.config);
     this.#schedule();
   }
 
@@ -66,27 +61,6 @@ export class ConfigWatch implements BundleSource, TargetDirectory {
     const reading = readConfig(files, env);
     if ('errors' in reading) throw new ConfigInvalid(reading.errors);
     return new ConfigWatch({ directory, env, clock, report, seen: digest(files), config: reading.config });
-  }
-
-  get config(): Config {
-    return this.#config;
-  }
-
-  current(): Bundle {
-    return this.#bundle;
-  }
-
-  onChange(changed: (bundle: Bundle) => void): { stop(): void } {
-    this.#listeners.add(changed);
-    return { stop: () => void this.#listeners.delete(changed) };
-  }
-
-  find(name: string): PostgresTarget | undefined {
-    return findDatabase(this.#config.targets, name);
-  }
-
-  findHost(name: string): SshTarget | undefined {
-    return findHost(this.#config.targets, name);
   }
 
   stop(): void {
@@ -118,11 +92,8 @@ export class ConfigWatch implements BundleSource, TargetDirectory {
       this.#report(`the changed configuration is not taken up:\n${new ConfigInvalid(reading.errors).message}`);
       return;
     }
-    const bundle = buildBundle(reading.config);
-    this.#config = reading.config;
-    this.#bundle = bundle;
-    this.#report(`configuration ${reading.config.version} is in force`);
-    for (const changed of this.#listeners) changed(bundle);
+    const { config } = reading;
+    this.take(config, buildBundle(config), () => this.#report(`configuration ${config.version} is in force`));
   }
 }
 

@@ -3,7 +3,7 @@
  * (ECDSA P-256), which only `publish-bundle` and `activate-bundle` may use, so that whoever can write the bucket or the control
  * table can still put nothing in force.
  */
-import { createHash, verify, type KeyObject } from 'node:crypto';
+import { createHash, createPublicKey, verify, type KeyObject } from 'node:crypto';
 import { SallyportError } from '../errors.ts';
 import { canonicalJson } from '../evidence/canonical-json.ts';
 import type { PersonKey } from '../principal.ts';
@@ -17,6 +17,9 @@ export const BUNDLE_FORMAT = 'sallyport-bundle/1';
 
 /** A Lambda takes 6 MB; a configuration that people review is far smaller. */
 export const MAX_BUNDLE_BYTES = 4 * 1024 * 1024;
+
+/** Of the object that holds it: JSON escapes and the signature come on top of the files. */
+const MAX_OBJECT_BYTES = 2 * MAX_BUNDLE_BYTES;
 
 /** Who a bundle says it is from when the deployer published it before anybody could sign in. */
 export const SEED_PUBLISHER = 'seed';
@@ -43,6 +46,19 @@ export class BundleRefused extends SallyportError {
 /** Where the object of a version stands in the configuration's bucket. */
 export function bundleKey(version: string): string {
   return `bundles/${version}.json`;
+}
+
+/** Whether its store says that this may be the object of a bundle, before any of it is read. */
+export function isBundleLength(bytes: number | undefined): boolean {
+  return bytes !== undefined && bytes <= MAX_OBJECT_BYTES;
+}
+
+/** The public key for bundles from its DER, as KMS gives it. Throws BundleRefused. */
+export function bundlePublicKey(der: Uint8Array | undefined): KeyObject {
+  if (der === undefined) throw new BundleRefused('KMS gave no public key for bundles');
+  const key = createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
+  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new BundleRefused('the key for bundles is not of the curve P-256');
+  return key;
 }
 
 /** Versions come from a table and from people: nothing else becomes part of an object's name. */

@@ -1,10 +1,9 @@
 /** The bundle in force, as every function that decides reads it: pointer from DynamoDB, object from S3, key from KMS. */
-import { createPublicKey, type KeyObject } from 'node:crypto';
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { GetPublicKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { GetObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { BundleInForce } from '../../core/config/bundle-in-force.ts';
-import { BundleRefused, bundleKey, MAX_BUNDLE_BYTES } from '../../core/config/published-bundle.ts';
+import { bundleKey, bundlePublicKey, BundleRefused, isBundleLength } from '../../core/config/published-bundle.ts';
 import { BUNDLE_ITEM } from '../../core/state/control.ts';
 import { decodeStored } from '../../core/state/stored-item.ts';
 
@@ -17,8 +16,6 @@ export type BundleReaderSettings = {
 
 /** Small objects in the same region answer in tens of milliseconds: whoever waits longer waits for a retry. Three tries fit a login. */
 const CLIENT = { maxAttempts: 3, requestHandler: { connectionTimeout: 500, requestTimeout: 1_500, throwOnRequestTimeout: true } };
-/** JSON escapes and the signature come on top of the files. */
-const MAX_OBJECT_BYTES = 2 * MAX_BUNDLE_BYTES;
 
 /** Reads items of the control table by their id, consistently. */
 export type ControlReader = (id: string) => Promise<{ readonly v: number; readonly body: unknown } | undefined>;
@@ -43,8 +40,7 @@ export function bundleReader(settings: BundleReaderSettings, control: ControlRea
     object: async (version) => {
       try {
         const { Body, ContentLength } = await s3.send(new GetObjectCommand({ Bucket: settings.configBucket, Key: bundleKey(version) }));
-        if (ContentLength === undefined || ContentLength > MAX_OBJECT_BYTES)
-          throw new BundleRefused(`the object of ${version} is no bundle`);
+        if (!isBundleLength(ContentLength)) throw new BundleRefused(`the object of ${version} is no bundle`);
         return await Body?.transformToString('utf8');
       } catch (error) {
         // S3 says 403 of what is not there to whoever may not list the bucket, and nobody here may.
@@ -54,14 +50,7 @@ export function bundleReader(settings: BundleReaderSettings, control: ControlRea
     },
     publicKey: async () => {
       const { PublicKey } = await kms.send(new GetPublicKeyCommand({ KeyId: settings.bundleKey }));
-      return keyOf(PublicKey);
+      return bundlePublicKey(PublicKey);
     },
   });
-}
-
-function keyOf(der: Uint8Array | undefined): KeyObject {
-  if (der === undefined) throw new BundleRefused('KMS gave no public key for bundles');
-  const key = createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
-  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new BundleRefused('the key for bundles is not of the curve P-256');
-  return key;
 }

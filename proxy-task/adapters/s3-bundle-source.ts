@@ -1,8 +1,8 @@
 /** Follows the bundle in force on AWS: objects from S3, the key that signs them from KMS. */
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { GetPublicKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { GetObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
-import { bundleKey, BundleRefused, MAX_BUNDLE_BYTES } from '../../core/config/published-bundle.ts';
+import { bundleKey, bundlePublicKey, BundleRefused, isBundleLength } from '../../core/config/published-bundle.ts';
 
 export type BundleStore = {
   /** The object of a version; undefined where there is none. */
@@ -12,8 +12,6 @@ export type BundleStore = {
 
 /** With the second try well within the 5 s in which a new bundle reaches live sessions. */
 const CLIENT = { maxAttempts: 2, requestHandler: { connectionTimeout: 500, requestTimeout: 1_000, throwOnRequestTimeout: true } };
-/** JSON escapes and the signature come on top of the files. */
-const MAX_OBJECT_BYTES = 2 * MAX_BUNDLE_BYTES;
 
 /** What `FollowedBundle` loads from. */
 export function s3BundleStore(settings: { readonly configBucket: string; readonly bundleKey: string }): BundleStore {
@@ -23,8 +21,7 @@ export function s3BundleStore(settings: { readonly configBucket: string; readonl
     object: async (version) => {
       try {
         const { Body, ContentLength } = await s3.send(new GetObjectCommand({ Bucket: settings.configBucket, Key: bundleKey(version) }));
-        if (ContentLength === undefined || ContentLength > MAX_OBJECT_BYTES)
-          throw new BundleRefused(`the object of ${version} is no bundle`);
+        if (!isBundleLength(ContentLength)) throw new BundleRefused(`the object of ${version} is no bundle`);
         return await Body?.transformToString('utf8');
       } catch (error) {
         // S3 says 403 of what is not there to whoever may not list the bucket, and nobody here may.
@@ -34,10 +31,7 @@ export function s3BundleStore(settings: { readonly configBucket: string; readonl
     },
     publicKey: async () => {
       const { PublicKey } = await kms.send(new GetPublicKeyCommand({ KeyId: settings.bundleKey }));
-      if (PublicKey === undefined) throw new BundleRefused('KMS gave no public key for bundles');
-      const key = createPublicKey({ key: Buffer.from(PublicKey), format: 'der', type: 'spki' });
-      if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new BundleRefused('the key for bundles is not of the curve P-256');
-      return key;
+      return bundlePublicKey(PublicKey);
     },
   };
 }

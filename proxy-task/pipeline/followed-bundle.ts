@@ -1,14 +1,11 @@
 /** The bundle in force as a task follows it: the pointer through the poller, each version loaded and checked once. */
 import type { KeyObject } from 'node:crypto';
-import { buildBundle } from '../../core/config/build-bundle.ts';
 import { BundleInForce, type InForce } from '../../core/config/bundle-in-force.ts';
-import type { Config } from '../../core/config/config.ts';
 import { NO_CONFIG } from '../../core/config/no-config.ts';
 import { BundleRefused } from '../../core/config/published-bundle.ts';
-import type { Bundle } from '../../core/policy/bundle.ts';
 import { BUNDLE_ITEM } from '../../core/state/control.ts';
-import { findDatabase, findHost, type PostgresTarget, type SshTarget } from '../../core/target.ts';
-import type { BundleSource, Clock, StateItem, StatePoller, TargetDirectory } from '../ports.ts';
+import type { Clock, StateItem, StatePoller } from '../ports.ts';
+import { ConfigInForce } from './config-in-force.ts';
 
 export type FollowedBundlePorts = {
   readonly poller: Pick<StatePoller, 'follow'>;
@@ -27,14 +24,11 @@ export type FollowedBundlePorts = {
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 
-export class FollowedBundle implements BundleSource, TargetDirectory {
+export class FollowedBundle extends ConfigInForce {
   readonly #ports: FollowedBundlePorts;
   readonly #inForce: BundleInForce;
-  readonly #listeners = new Set<(bundle: Bundle) => void>();
   readonly #following: { stop(): void };
   #item: StateItem | undefined;
-  #config: Config = NO_CONFIG;
-  #bundle: Bundle = buildBundle(NO_CONFIG);
   #taken: InForce | undefined;
   #loading = false;
   #again = false;
@@ -45,6 +39,7 @@ export class FollowedBundle implements BundleSource, TargetDirectory {
   readonly #begun: () => void;
 
   private constructor(ports: FollowedBundlePorts, begun: () => void) {
+    super(NO_CONFIG);
     this.#ports = ports;
     this.#begun = begun;
     this.#inForce = new BundleInForce({ pointer: () => Promise.resolve(this.#item), object: ports.object, publicKey: ports.publicKey });
@@ -63,27 +58,6 @@ export class FollowedBundle implements BundleSource, TargetDirectory {
     return new Promise((resolve) => {
       const followed: FollowedBundle = new FollowedBundle(ports, () => resolve(followed));
     });
-  }
-
-  get config(): Config {
-    return this.#config;
-  }
-
-  current(): Bundle {
-    return this.#bundle;
-  }
-
-  onChange(changed: (bundle: Bundle) => void): { stop(): void } {
-    this.#listeners.add(changed);
-    return { stop: () => void this.#listeners.delete(changed) };
-  }
-
-  find(name: string): PostgresTarget | undefined {
-    return findDatabase(this.#config.targets, name);
-  }
-
-  findHost(name: string): SshTarget | undefined {
-    return findHost(this.#config.targets, name);
   }
 
   stop(): void {
@@ -130,12 +104,10 @@ export class FollowedBundle implements BundleSource, TargetDirectory {
     const before = this.#taken?.pointer;
     this.#taken = found;
     if (before?.version !== pointer.version || before.digest !== pointer.digest) {
-      this.#config = config;
-      this.#bundle = bundle;
-      this.#report(
-        `bundle ${pointer.version} is in force, published by ${found.published.publishedBy}, activated by ${pointer.activatedBy}`,
+      const { publishedBy } = found.published;
+      this.take(config, bundle, () =>
+        this.#report(`bundle ${pointer.version} is in force, published by ${publishedBy}, activated by ${pointer.activatedBy}`),
       );
-      for (const changed of this.#listeners) changed(bundle);
     }
     this.#begun();
   }
