@@ -236,8 +236,10 @@ function mayBeFastForward({ ref, from, to }: GitCommand): boolean {
 
 /** A history that the host has and the pack does not is not seen from here: without proof it is `force`. */
 function changeOf(command: GitCommand, commits: GitPackCommits, steps: { left: number }): RefUpdate['change'] {
-  const { from, to } = command;
+  const { ref, from, to } = command;
   if (isNoObject(to)) return 'delete';
+  // git reads the one commit wherever the other is meant: every branch that has it is another then (git-replace).
+  if (ref.startsWith('refs/replace/')) return 'force';
   if (isNoObject(from)) return 'create';
   return mayBeFastForward(command) && isProvenDescendant(commits, to, from, steps) ? 'update' : 'force';
 }
