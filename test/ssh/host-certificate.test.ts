@@ -1,9 +1,13 @@
 // Certificates of the own authority before OpenSSH itself: what ssh-keygen reads in them, and what sshd takes.
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { certificateFor, certificateToSign, signedCertificate } from '../../core/credential/host-certificate.ts';
+import { p256Blob, p256Signature } from '../../core/ssh/ecdsa.ts';
 import { sshAuthority } from '../../standalone/ssh-authority.ts';
+import { ed25519Pair } from '../support/ssh-fixtures.ts';
 import { startSshLab, type SshLab } from '../support/ssh-lab.ts';
 import { SshHome } from '../support/ssh-program.ts';
 
@@ -36,6 +40,30 @@ describe('a certificate', () => {
     expect(said).toContain('Valid: from 2026-01-02T03:03:05 to 2026-01-02T03:09:05');
     expect(said).toMatch(
       /Principals: \n\s+deploy\n\s+Critical Options: \(none\)\n\s+Extensions: \n\s+permit-port-forwarding\n\s+permit-pty\n/,
+    );
+    home.remove();
+  });
+
+  test('of an authority on P-256, as KMS has it, is read too, and says where it is good', async () => {
+    const home = new SshHome();
+    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const principal = { issuer: 'corp', agent: 'agent-7', groups: [], expiresAtMs: 0 };
+    const login = { publicKey: ed25519Pair().blob, account: 'deploy', principal, session: 's_1', without: ['permit-pty'] };
+    const nowMs = Date.UTC(2026, 0, 2, 3, 4, 5);
+    const certificate = certificateFor({
+      ...login,
+      sourceAddresses: ['10.65.0.0/20', '2001:db8::/64'],
+      nonce: randomBytes(32),
+      serial: 7n,
+      nowMs,
+    });
+    const toSign = certificateToSign(certificate, p256Blob(publicKey));
+    const blob = signedCertificate(toSign, p256Signature(sign('sha256', toSign, privateKey)));
+    writeFileSync(home.path('key-cert.pub'), `ssh-ed25519-cert-v01@openssh.com ${blob.toString('base64')}\n`);
+    const { stdout, status } = await home.run('ssh-keygen', ['-L', '-f', home.path('key-cert.pub')]);
+    expect([status, stdout.toString()]).toEqual([0, expect.stringMatching(/Signing CA: ECDSA SHA256:\S+ \(using ecdsa-sha2-nistp256\)/)]);
+    expect(stdout.toString()).toMatch(
+      /Critical Options: \n\s+source-address 10\.65\.0\.0\/20,2001:db8::\/64\n\s+Extensions: \n\s+permit-port-forwarding\n/,
     );
     home.remove();
   });
