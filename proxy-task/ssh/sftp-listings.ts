@@ -20,8 +20,14 @@ export class JudgedListings {
     this.#uses.set(path, 0);
   }
 
+  /** Whether what a listing of its folder shows of it may be shown. */
   covers(path: HostPath): boolean {
     return this.#use(path) || this.#use(parentPath(path));
+  }
+
+  /** Whether it may be listed itself: what is in a folder, its own folder does not show. */
+  coversInside(path: HostPath): boolean {
+    return this.#use(path);
   }
 
   /** What was judged is judged anew. */

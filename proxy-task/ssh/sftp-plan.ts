@@ -14,6 +14,8 @@ export type Step = {
   readonly attributes?: string;
   /** Whoever made the folder a moment ago may set it without asking again. */
   readonly ordinary?: boolean;
+  /** All that is in it is shown. */
+  readonly inside?: boolean;
 };
 
 export type Plan = {
@@ -60,6 +62,7 @@ function planPath(request: PathRequest, path: string, home: HostPath): Plan | un
     case 'opendir':
       return {
         ...planListing(FXP.OPENDIR, FXP.HANDLE, followedPlace(path, home)),
+        steps: [{ action: 'list', inside: true }],
         opens: { kind: 'folder', creates: false, whole: false },
       };
     case 'statvfs':

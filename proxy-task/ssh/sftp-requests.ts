@@ -181,7 +181,8 @@ export class PathRequests {
   }
 
   #isCovered(step: Step, paths: readonly HostPath[]): boolean {
-    if (step.action === 'list') return paths.every((path) => this.#listings.covers(path));
+    const listings = this.#listings;
+    if (step.action === 'list') return paths.every((path) => (step.inside === true ? listings.coversInside(path) : listings.covers(path)));
     return step.action === 'setAttributes' && step.ordinary === true && paths.every((path) => this.#made.has(path));
   }
 

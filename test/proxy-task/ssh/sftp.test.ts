@@ -527,6 +527,13 @@ describe('many requests', () => {
     expect(twin.operations()).toHaveLength(3);
   });
 
+  test('what is in a folder of a listed folder is asked for: the listing has shown its name only', () => {
+    const twin = SftpTwin.begun({ judge: ({ paths }) => (paths[0] === '/srv/secret' ? 'refused' : 'run') });
+    twin.request(FXP.OPENDIR, 1, string('/srv')).request(FXP.OPENDIR, 2, string('/srv/secret')).request(FXP.OPENDIR, 3, string('/srv'));
+    expect(twin.operations()).toEqual(['list /srv', 'list /srv/secret']);
+    expect(twin.replies().map((reply) => reply.slice(0, 6))).toEqual(['1 type', '2 3 sa', '3 type']);
+  });
+
   test('what the host says late of a path that needs no question is acted on at once', () => {
     const twin = SftpTwin.begun().request(FXP.OPENDIR, 1, string('/srv'));
     twin.slow = true;
