@@ -2,6 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parsePublicKey } from '../../core/config/ssh-public-key.ts';
+import type { SshUserCa } from '../../core/config/config.ts';
+import { judgeProof } from '../../core/ssh/certificate-proof.ts';
 import { PROOF_NAMESPACE } from '../../core/ssh/login.ts';
 import { sshsigSigner } from '../../core/ssh/sshsig.ts';
 import { knownHostsLine } from '../../proxy-task/ssh/host-key.ts';
@@ -135,10 +137,13 @@ describe('OpenSSH', () => {
 });
 
 describe('OpenSSH certificates', () => {
+  let authorities: readonly SshUserCa[];
+
   /** A door that trusts a fresh authority, and a key with its certificate. */
   async function certified(options: readonly string[], ...keyType: readonly string[]): Promise<string> {
     const ca = await home.key('ca', '-t', 'ed25519');
-    await open({ authorities: [{ issuer: 'corp', publicKey: { type: 'ssh-ed25519', blob: blobOf(ca) }, agentFrom: 'keyId' }] });
+    authorities = [{ issuer: 'corp', publicKey: { type: 'ssh-ed25519', blob: blobOf(ca) }, agentFrom: 'keyId' }];
+    await open({ authorities });
     const key = await home.key('key', ...(keyType.length === 0 ? ['-t', 'ed25519'] : keyType));
     const signed = await home.run('ssh-keygen', ['-q', '-s', ca, '-I', 'agent-9', ...options, `${key}.pub`]);
     expect(signed.status).toBe(0);
@@ -158,6 +163,15 @@ describe('OpenSSH certificates', () => {
       identity: { kind: 'certificate', principal: { issuer: 'corp', agent: 'agent-9' } },
       auth: { method: 'certificate' },
       restrictions: { pty: true, forward: true, command: undefined },
+    });
+    // Whoever was not there reads the same from what the client has shown.
+    const identity = door.candidates[0]?.identity;
+    const proof = identity?.kind === 'certificate' ? identity.proof : undefined;
+    const context = { authorities, agents: [], defaultAccount: () => 'deploy', nowMs: Date.now() };
+    expect(proof === undefined ? undefined : judgeProof(proof, context)).toMatchObject({
+      kind: 'proven',
+      principal: { agent: 'agent-9' },
+      targetName: 'web1',
     });
   });
 
