@@ -28,6 +28,23 @@ describe('a command is refused that', () => {
   });
 });
 
+describe('a command that is too long', () => {
+  const words = (bytes: number): readonly string[] => Array.from({ length: bytes / 10_000 }, () => 'x'.repeat(9_999));
+
+  test('is refused with its limit, as long as OpenSSH’s own server would read it', async () => {
+    const { status, stdout, stderr } = await lab.run('ssh', ['all', 'echo', ...words(200_000)]);
+    expect({ status, stdout: stdout.toString() }).toEqual({ status: 77, stdout: '' });
+    expect(stderr).toContain('sallyport: ZG014 the command could not be judged: it is longer than 65536 bytes');
+  });
+
+  test('of a megabyte ends its connection, and says where such a script goes', async () => {
+    const { status, stderr } = await lab.run('ssh', ['-o', 'LogLevel=INFO', 'all', 'echo', ...words(1_000_000)]);
+    expect(status).toBe(255);
+    expect(stderr).toContain('sallyport: 08P01 a message of ');
+    expect(stderr).toContain('Send a long script on standard input or as a file.');
+  });
+});
+
 describe('no session is opened', () => {
   test('with a host that shows another key than the pinned one, nor is a command sent', async () => {
     await lab.host.stopListening();

@@ -191,7 +191,7 @@ export class FloodingClient {
       if (type === 'exit-status') this.statuses.set(Number(channel), Number(data));
     };
     const counted = ['CHANNEL_SUCCESS', 'CHANNEL_FAILURE', 'CHANNEL_EOF', 'CHANNEL_CLOSE', 'CHANNEL_WINDOW_ADJUST'];
-    for (const name of [...counted, 'REQUEST_SUCCESS', 'REQUEST_FAILURE']) handlers[name] = () => count(name);
+    for (const name of [...counted, 'REQUEST_SUCCESS', 'REQUEST_FAILURE', 'USERAUTH_FAILURE']) handlers[name] = () => count(name);
   }
 
   #took(id: number, bytes: Buffer): void {
