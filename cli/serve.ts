@@ -1,6 +1,7 @@
 // `sallyport serve`: the gateway on one machine, before your own targets.
-import { jsonLine } from './json-line.ts';
 import { resolve } from 'node:path';
+import { visibleText } from '../core/approval/visible.ts';
+import { jsonLine } from './json-line.ts';
 import { knownHostsLine } from '../proxy-task/ssh/host-key.ts';
 import { dataDirectory } from '../standalone/data-directory.ts';
 import { startMachine } from '../standalone/machine.ts';
@@ -44,9 +45,12 @@ async function run(args: readonly string[], io: VerbIo): Promise<number> {
   return EXIT.fine;
 }
 
-/** Messages of the gateway for the operator: lines on stderr, or JSON objects on stdout. */
+/**
+ * Messages of the gateway for the operator: lines on stderr, or JSON objects on stdout. What hosts and clients said may be in them:
+ * it acts on no terminal, and forges no line.
+ */
 export function logTo(io: VerbIo, json: boolean): (line: string) => void {
   return json
     ? (line) => io.stdout.write(jsonLine({ event: 'log', at: new Date().toISOString(), message: line }))
-    : (line) => io.stderr.write(`${new Date().toISOString()} ${line}\n`);
+    : (line) => io.stderr.write(`${new Date().toISOString()} ${visibleText(line, false)}\n`);
 }
