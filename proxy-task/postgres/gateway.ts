@@ -15,17 +15,7 @@ import { encodeAuthenticationOk } from './messages/authentication.ts';
 import { type CancelKey, encodeBackendKeyData } from './messages/backend-key-data.ts';
 import { encodeParameterStatus } from './messages/parameter-status.ts';
 import { encodeReadyForQuery } from './messages/ready-for-query.ts';
-import {
-  endedByOperator,
-  invalidOption,
-  lockedOut,
-  notLetIn,
-  reconnect,
-  recorderFailed,
-  targetUnavailable,
-  tooManyConnections,
-  type Refusal,
-} from './refusal.ts';
+import { invalidOption, SESSION_WORDS, targetUnavailable, tooManyConnections, type Refusal } from './refusal.ts';
 import type { ScramKeyCache } from './scram.ts';
 import { PostgresSession } from './session.ts';
 import { SinkPool } from './sink-pool.ts';
@@ -56,14 +46,7 @@ export class PostgresGateway extends Gateway<PostgresTarget, Refusal, PostgresSe
   readonly #bySlot = new Map<number, PostgresSession>();
 
   constructor(options: PostgresGatewayOptions) {
-    super(options, (name) => options.ports.targets.find(name), {
-      reconnect,
-      endedByOperator,
-      recorderFailed,
-      notLetIn,
-      lockedOut,
-      unavailable,
-    });
+    super(options, (name) => options.ports.targets.find(name), { ...SESSION_WORDS, unavailable });
     this.#options = options;
     this.#throttle = new CancelThrottle(options.ports.clock);
   }

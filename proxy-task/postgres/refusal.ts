@@ -213,6 +213,9 @@ export function reconnect(reason: string, executed: Executed = 'no'): Refusal {
   return refusal('57P01', `terminating connection: ${reason}`, {}, 'Connect again.', executed);
 }
 
+/** What may be told to any session, in the words of this protocol. */
+export const SESSION_WORDS = { reconnect, endedByOperator, recorderFailed, notLetIn, lockedOut } as const;
+
 /** ErrorResponse with S, V, C, M, D and H. */
 export function encodeRefusal(refused: Refusal): Buffer {
   return encodeErrorResponse(fieldsOf(refused, refused.severity));

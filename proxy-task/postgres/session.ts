@@ -16,15 +16,7 @@ import { MalformedMessage } from './messages/malformed-message.ts';
 import { encodeFlush, encodeTerminate } from './messages/bodiless.ts';
 import { Outbox, type Outgoing } from './outbox.ts';
 import { NameBook } from './prepared.ts';
-import {
-  encodeRefusal,
-  endedByOperator,
-  protocolViolation,
-  reconnect,
-  recorderFailed,
-  targetUnavailable,
-  type Refusal,
-} from './refusal.ts';
+import { encodeRefusal, protocolViolation, reconnect, SESSION_WORDS, targetUnavailable, type Refusal } from './refusal.ts';
 import type { DescribeSubject, Prepared, StatementRun } from './run.ts';
 import { SessionMachine } from './session-machine.ts';
 import type { SinkPool } from './sink-pool.ts';
@@ -96,7 +88,7 @@ export class PostgresSession extends Session<PostgresTarget, Refusal> implements
   #leftRunning = false;
 
   constructor(options: PostgresSessionOptions) {
-    super(options, { reconnect, endedByOperator, recorderFailed });
+    super(options, SESSION_WORDS);
     this.#options = options;
     this.runtime = options.runtime;
     this.judge = options.judge;

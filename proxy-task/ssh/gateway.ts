@@ -7,7 +7,7 @@ import { ChannelDoor } from './channel-door.ts';
 import { socketOf } from './channel-internals.ts';
 import type { SshCandidate } from './listener.ts';
 import { refuseSmallPackets } from './peer-packets.ts';
-import { endedByOperator, lockedOut, notLetIn, reconnect, recorderFailed, targetUnavailable, type HostRefusal } from './refusal.ts';
+import { notLetIn, SESSION_WORDS, targetUnavailable, type HostRefusal } from './refusal.ts';
 import { SshSession } from './session.ts';
 import { HostUnavailable, upstreamRefusal } from './upstream-error.ts';
 import { openUpstream } from './upstream.ts';
@@ -26,14 +26,7 @@ export class SshGateway extends Gateway<SshTarget, HostRefusal, SshSession> {
   readonly #options: SshGatewayOptions;
 
   constructor(options: SshGatewayOptions) {
-    super(options, (name) => options.ports.targets.findHost(name), {
-      reconnect,
-      endedByOperator,
-      recorderFailed,
-      notLetIn,
-      lockedOut,
-      unavailable,
-    });
+    super(options, (name) => options.ports.targets.findHost(name), { ...SESSION_WORDS, unavailable });
     this.#options = options;
   }
 

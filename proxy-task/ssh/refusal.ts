@@ -83,6 +83,9 @@ export function recorderFailed(executed: Executed): HostRefusal {
   return hostRefusal('ZG030', 'the recording cannot be written, so the session ends', {}, 'Try again later.', executed);
 }
 
+/** What may be told to any session, in the words of this protocol. */
+export const SESSION_WORDS = { reconnect, endedByOperator, recorderFailed, notLetIn, lockedOut } as const;
+
 export function targetUnavailable(
   target: string,
   cause: 'unreachable' | 'misconfigured' | 'closed',

@@ -14,7 +14,7 @@ import { ForwardChannel } from './forward.ts';
 import type { LiveHostSession } from './live-session.ts';
 import { PathResolver } from './path-resolver.ts';
 import type { Restrictions } from './proofs.ts';
-import { endedByOperator, type HostRefusal, reconnect, recorderFailed, targetUnavailable, tooManyRefused } from './refusal.ts';
+import { type HostRefusal, reconnect, SESSION_WORDS, targetUnavailable, tooManyRefused } from './refusal.ts';
 import { RelayTurn } from './relay-turn.ts';
 import { RelayWire } from './relay-wire.ts';
 import type { TransportGuard } from './transport-guard.ts';
@@ -62,7 +62,7 @@ export class SshSession extends Session<SshTarget, HostRefusal> implements LiveH
   #refusedRequests = 0;
 
   constructor(options: HostSessionOptions) {
-    super(options, { reconnect, endedByOperator, recorderFailed });
+    super(options, SESSION_WORDS);
     this.#options = options;
     this.account = options.account;
     this.restrictions = options.restrictions;
