@@ -13,7 +13,7 @@ import { findKeyHeader, isBesideKey, keyBytesOf, keyPieceBytes, MOST_KEY_BYTES, 
 import { isNoiseBefore, NOISE_WINDOW_BYTES } from './noise.ts';
 import { firstCut, lastCut, lastLineCut, wordEnd, wordStart } from './stream-cuts.ts';
 import { StreamOutput, type Redacted } from './stream-output.ts';
-import { streamText } from './stream-text.ts';
+import { streamText, type StreamText } from './stream-text.ts';
 import { openJwt, tokenEnd } from './token-detectors.ts';
 
 /** What is held back at most; a word that is longer is cut. */
@@ -87,6 +87,18 @@ export class StreamRedactor {
     const stream = streamText(this.held, false);
     if (this.mode.kind === 'key' && !this.mode.first && isBesideKey(stream.text)) this.mode = TEXT;
     if (this.mode.kind !== 'text') return NOTHING;
+    const output = this.readToEnd(stream);
+    this.released = this.held.length - stream.unfinishedBytes;
+    return output.finish(stream.text.length);
+  }
+
+  /** How many matches there would be in what waits if the stream ended here. */
+  ending(): number {
+    if (this.heldBytes === 0 || this.mode.kind !== 'text') return 0;
+    return this.readToEnd(streamText(this.held, true)).detected;
+  }
+
+  private readToEnd(stream: StreamText): StreamOutput {
     const output = new StreamOutput(stream, this.released);
     this.isSearched = false;
     for (let at = 0; at < stream.text.length;) {
@@ -94,8 +106,7 @@ export class StreamRedactor {
       at = next ?? stream.text.length;
     }
     this.mode = TEXT;
-    this.released = this.held.length - stream.unfinishedBytes;
-    return output.finish(stream.text.length);
+    return output;
   }
 
   /** The end of the stream: nothing waits any more. */

@@ -22,6 +22,11 @@ export class StreamScanner {
     return detected;
   }
 
+  /** How many more there would be if the file ended here. */
+  ending(): number {
+    return this.redactor.ending();
+  }
+
   /** The end of the file: matches in what was not certain yet. */
   finish(): number {
     const { detected } = this.redactor.flush();

@@ -52,29 +52,29 @@ export const scanIbans: Scan = (bytes, start, end, report) => {
 
 function ibanEnd(bytes: Buffer, at: number, end: number): number {
   if (!isLetter(bytes[at]) || !isLetter(bytes[at + 1]) || !isDigit(bytes[at + 2]) || !isDigit(bytes[at + 3])) return at;
-  let digits = '';
+  let remainder = 0;
   let characters = 0;
   let found = at;
   for (let p = at; p < end && characters < IBAN_MOST; p++) {
-    const byte = bytes[p];
+    const byte = bytes[p] ?? 0;
     if (!isIn(UPPER_OR_DIGIT, byte)) {
       if (byte !== 0x20 || p + 1 >= end || !isIn(UPPER_OR_DIGIT, bytes[p + 1])) break;
       continue;
     }
-    digits += String.fromCharCode(byte ?? 0);
+    // The first four stand behind the others in the number that is divided.
+    if (characters >= 4) remainder = remainderWith(remainder, byte);
     characters++;
-    if (characters >= IBAN_LEAST && !(p + 1 < end && isIn(UPPER_OR_DIGIT, bytes[p + 1])) && remainder97(digits) === 1) found = p + 1;
+    if (characters < IBAN_LEAST || (p + 1 < end && isIn(UPPER_OR_DIGIT, bytes[p + 1]))) continue;
+    let whole = remainder;
+    for (let first = at; first < at + 4; first++) whole = remainderWith(whole, bytes[first] ?? 0);
+    if (whole === 1) found = p + 1;
   }
   return found;
 }
 
-function remainder97(iban: string): number {
-  let remainder = 0;
-  for (const character of iban.slice(4) + iban.slice(0, 4)) {
-    const value = Number.parseInt(character, 36);
-    remainder = (remainder * (value > 9 ? 100 : 10) + value) % 97;
-  }
-  return remainder;
+/** The remainder of 97 with one more character: a digit counts as itself, letters as 10 to 35 (ISO 7064). */
+function remainderWith(remainder: number, byte: number): number {
+  return isDigit(byte) ? (remainder * 10 + byte - 0x30) % 97 : (remainder * 100 + byte - 0x41 + 10) % 97;
 }
 
 function isLetter(byte: number | undefined): boolean {

@@ -7,6 +7,8 @@ import type { SshTarget } from '../../core/target.ts';
 export type TransferScanner = {
   /** How many more were found, up to the end of this piece. */
   scan(bytes: Buffer): number;
+  /** How many more there would be if nothing followed. */
+  ending(): number;
   /** How many more there are, now that nothing follows. */
   finish(): number;
 };
@@ -24,8 +26,6 @@ export type Stopped = 'found' | 'scattered';
 
 /** Places of a file that is not read or written from its start to its end; later ones are counted only. */
 const MAX_RANGES = 16;
-/** Longer than what a detector finds in one line; a key in PEM is found by its first line. */
-const TAIL_BYTES = 4_096;
 
 export class Transfer {
   readonly direction: Direction;
@@ -33,11 +33,8 @@ export class Transfer {
   readonly statement: number;
   readonly #hash = createHash('sha256');
   readonly #scanner: TransferScanner | undefined;
-  readonly #newScanner: TransferRules['newScanner'];
   /** Findings stop this transfer: then it must come in order too, since a pattern cut into scattered pieces is not found. */
   readonly #stops: boolean;
-  /** The end of what has passed, where findings stop the transfer. */
-  #tail: Buffer = Buffer.alloc(0);
   #bytes = 0;
   #next = 0;
   #detected = 0;
@@ -55,7 +52,6 @@ export class Transfer {
     this.direction = direction;
     this.path = options.path;
     this.statement = options.statement;
-    this.#newScanner = rules.newScanner;
     this.#scanner = rules.newScanner?.();
     this.#stops = this.#scanner !== undefined && (rules.blockFindings === direction || rules.blockFindings === 'both');
   }
@@ -87,7 +83,7 @@ export class Transfer {
     if (this.#stops && (offset !== this.#next || !this.inOrder)) return 'scattered';
     const found = this.#scanner?.scan(piece) ?? 0;
     this.#detected += found;
-    if (this.#stops && (found > 0 || this.#endsInFinding(piece))) {
+    if (this.#stops && (found > 0 || this.#endsInFinding())) {
       // The scanners have seen what does not pass: nothing more is to be counted.
       this.#finished = true;
       return 'found';
@@ -128,11 +124,8 @@ export class Transfer {
    * Whether there would be a finding if the file ended here. A scanner is not certain of a number before it sees what follows it,
    * but by then the number would have passed.
    */
-  #endsInFinding(piece: Buffer): boolean {
-    const ending = piece.subarray(-TAIL_BYTES);
-    this.#tail = Buffer.concat([this.#tail, ending]).subarray(-TAIL_BYTES);
-    const scanner = this.#newScanner?.();
-    const found = scanner === undefined ? 0 : scanner.scan(Buffer.from(this.#tail)) + scanner.finish();
+  #endsInFinding(): boolean {
+    const found = this.#scanner?.ending() ?? 0;
     this.#detected += found;
     return found > 0;
   }

@@ -3,6 +3,7 @@
  * in it outlives a call, and each memory would reserve gigabytes of addresses.
  */
 import { DOMAIN, LOCAL_PART, UPPER_OR_DIGIT } from '../byte-classes.ts';
+import { escapes } from './escapes.ts';
 import { bitOf, CLASS, CLASSES_AT, FOUND_AT, FOUND_BYTES, PAGES, TEXT_AT, TEXT_BYTES, ZEROS_BYTES } from './layout.ts';
 import { moduleOf } from './module.ts';
 import { cardRun, numberShapes } from './number-shapes.ts';
@@ -27,6 +28,7 @@ export class ShapeFinder {
       cardRun(),
       isIban(),
       isEmail(),
+      { name: 'escapes', ...escapes() },
     ];
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(moduleOf(functions, PAGES)));
     this.search = exports as Search; // It is what `functions` says.
@@ -45,10 +47,26 @@ export class ShapeFinder {
     }
   }
 
-  private findIn(bytes: Buffer, start: number, end: number, wanted: number, onShape: OnShape): void {
+  /** Where `bytes` have an ESC, in ascending order, from `start` on. */
+  escapes(bytes: Buffer, start: number): number[] {
+    const places: number[] = [];
+    for (let from = start; from < bytes.length; from += TEXT_BYTES) {
+      const foundEnd = this.search.escapes(this.take(bytes, from, Math.min(bytes.length, from + TEXT_BYTES)), FOUND_AT);
+      const count = (foundEnd - FOUND_AT) / Int32Array.BYTES_PER_ELEMENT;
+      for (let i = 0; i < count; i++) places.push(from + (this.found[i] ?? 0));
+    }
+    return places;
+  }
+
+  /** Puts bytes where the searches read them: the address of their end. */
+  private take(bytes: Buffer, start: number, end: number): number {
     const length = bytes.copy(this.text, 0, start, end);
     this.text.fill(0, length, length + ZEROS_BYTES);
-    const textEnd = TEXT_AT + length;
+    return TEXT_AT + length;
+  }
+
+  private findIn(bytes: Buffer, start: number, end: number, wanted: number, onShape: OnShape): void {
+    const textEnd = this.take(bytes, start, end);
     let foundEnd = FOUND_AT;
     if ((wanted & NUMBERS) !== 0) foundEnd = this.search.numbers(textEnd, wanted, foundEnd);
     if ((wanted & ~NUMBERS) !== 0) foundEnd = this.search.words(textEnd, wanted, foundEnd);
@@ -73,6 +91,7 @@ type Search = {
   readonly memory: { readonly buffer: ArrayBuffer };
   numbers(textEnd: number, wanted: number, found: number): number;
   words(textEnd: number, wanted: number, found: number): number;
+  escapes(textEnd: number, found: number): number;
 };
 
 function classes(): Uint8Array {

@@ -5,5 +5,5 @@ declare namespace WebAssembly {
     readonly exports: unknown;
   }
   const Module: new (bytes: Uint8Array<ArrayBuffer>) => Module;
-  const Instance: new (module: Module) => Instance;
+  const Instance: new (compiled: Module) => Instance;
 }

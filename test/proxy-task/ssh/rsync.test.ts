@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ChannelEvent } from '../../../core/evidence/channel-event.ts';
 import { RsyncProtocol } from '../../../proxy-task/ssh/rsync-machine.ts';
 import type { TransferRules } from '../../../proxy-task/ssh/transfer.ts';
+import type { TransferScanner } from '../../../proxy-task/ssh/transfer.ts';
 
 function rsync(mode: 'sender' | 'receiver', transfers: TransferRules = { blockFindings: 'none' }) {
   const log: string[] = [];
@@ -68,8 +69,9 @@ describe('rsync', () => {
   });
 
   test('a finding ends the channel before it passes', () => {
-    const newScanner = (): { scan(bytes: Buffer): number; finish(): number } => ({
+    const newScanner = (): TransferScanner => ({
       scan: (bytes) => (bytes.includes('SECRET') ? 1 : 0),
+      ending: () => 0,
       finish: () => 0,
     });
     const { machine, log, events } = rsync('receiver', { blockFindings: 'write', newScanner });

@@ -7,6 +7,7 @@ import type { ChannelActions } from '../../../proxy-task/ssh/channel-protocol.ts
 import { ScpProtocol } from '../../../proxy-task/ssh/scp-machine.ts';
 import type { ScpCommand } from '../../../proxy-task/ssh/scp-places.ts';
 import type { TransferRules } from '../../../proxy-task/ssh/transfer.ts';
+import type { TransferScanner } from '../../../proxy-task/ssh/transfer.ts';
 
 const SINK: ScpCommand = { mode: 'sink', paths: ['/srv/app'], recursive: true, preserve: true, folder: false };
 const SOURCE: ScpCommand = { mode: 'source', paths: ['/srv/app', '/srv/notes'], recursive: true, preserve: true, folder: false };
@@ -275,8 +276,9 @@ describe('files that a host sends', () => {
   });
 
   test('a finding ends the channel before it leaves', () => {
-    const newScanner = (): { scan(bytes: Buffer): number; finish(): number } => ({
+    const newScanner = (): TransferScanner => ({
       scan: (bytes) => (bytes.includes('SECRET') ? 1 : 0),
+      ending: () => 0,
       finish: () => 0,
     });
     const { client, host, passed, events, refusals } = scp({ command: SOURCE, transfers: { blockFindings: 'read', newScanner } });

@@ -6,6 +6,7 @@ import { StreamScanner } from '../../../core/masking/stream-scanner.ts';
 import { encodePacket, type Field, FieldReader, string, uint32, uint64 } from '../../../proxy-task/ssh/messages/sftp-fields.ts';
 import { FXF, FXP } from '../../../proxy-task/ssh/messages/sftp-packet.ts';
 import { encodeStatus } from '../../../proxy-task/ssh/messages/sftp-reply.ts';
+import type { TransferScanner } from '../../../proxy-task/ssh/transfer.ts';
 import { ALL_EXTENSIONS, cut, HOME, SftpTwin } from './sftp-twin.ts';
 
 const NONE = uint32(0);
@@ -458,8 +459,9 @@ describe('files on their way', () => {
 });
 
 describe('what is found in files', () => {
-  const newScanner = (): { scan(bytes: Buffer): number; finish(): number } => ({
+  const newScanner = (): TransferScanner => ({
     scan: (bytes) => (bytes.includes('SECRET') ? 1 : 0),
+    ending: () => 0,
     finish: () => 0,
   });
   const files = { '/a': 'ok SECRET ok' };
