@@ -36,6 +36,16 @@ function openSftp(client: Client): Promise<SFTPWrapper> {
   });
 }
 
+/** Further channels of this host take packets of no size. */
+function takesNoPackets(connection: Connection): void {
+  // As in raw-ssh.ts.
+  const { _protocol: protocol } = connection as unknown as {
+    readonly _protocol: { channelOpenConfirm(remote: number, local: number, window: number, packetBytes: number): void };
+  };
+  const confirm = protocol.channelOpenConfirm.bind(protocol);
+  protocol.channelOpenConfirm = (remote, local, window) => confirm(remote, local, window, 0);
+}
+
 /** What a host says from the start of a program on in one turn leaves in one segment. */
 function inOneSegment(connection: Connection): void {
   // As in raw-ssh.ts.
@@ -69,6 +79,16 @@ describe('a client that opens a channel', () => {
     expect(other.stdout.toString()).toBe('other\n');
     expect(host.asked).not.toContain('echo hidden');
   });
+});
+
+test('a host that takes no packets is left, and keeps nobody waiting', async () => {
+  const { host, gateway } = await start();
+  const client = await gateway.connect();
+  await run(client, 'echo first');
+  for (const connection of host.connections) takesNoPackets(connection);
+  expect((await run(client, 'cat', { input: 'more than nothing' })).stderr).toContain('08001 target "web1" closed the connection');
+  const other = await run(await gateway.connect(), 'echo other');
+  expect(other.stdout.toString()).toBe('other\n');
 });
 
 describe('a command that waits for people', () => {
