@@ -1,4 +1,5 @@
 /** What would become of a command on a host, without the host: for `policy explain`, `policy test` and dry runs. */
+import { FOLDER_ONLY } from '../statement/host/command/reading.ts';
 import { explainPermit } from '../policy/explain.ts';
 import type { Bundle } from '../policy/bundle.ts';
 import type { Principal } from '../principal.ts';
@@ -20,7 +21,12 @@ export type HostExplainer = (principal: Principal, line: CommandLine) => Explana
 /** Prepares explanations on one host. */
 export function createHostExplainer(bundle: Bundle, target: SshTarget, reader: ExecReader): HostExplainer {
   return (principal, { command, account = target.accounts[0], home = usualHome(account) }) => {
-    const resolved = new Map(reader.pathsOf(command, home, NO_MATCHES).map((path) => [path, withoutDots(path)]));
+    const resolved = new Map(
+      reader
+        .pathsOf(command, home, NO_MATCHES)
+        .filter((path) => !path.endsWith(FOLDER_ONLY))
+        .map((path) => [path, withoutDots(path)]),
+    );
     const operation = { kind: 'exec', command, account, home, resolved } as const;
     const { reading, facts, decision } = judgeOperation(operation, { principal, target, bundle }, reader.read);
     const { account: _, ...shown } = facts;

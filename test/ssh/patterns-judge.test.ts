@@ -2,7 +2,8 @@
  * Patterns of names and lines of several commands on a real host: what can be told of them runs, what a link, an option or another
  * command would make of them does not. Each way round is shown to work on the host itself first.
  */
-import { writeFileSync, symlinkSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import ssh2, { type Client } from 'ssh2';
 import { collect, exec, run, type Ran } from '../support/host-gateway.ts';
@@ -42,6 +43,16 @@ beforeEach(() => {
   writeFileSync(srv('work/dashed/x'), 'x\n');
   symlinkSync(srv('secret'), srv('work/z.log'));
 });
+
+/** More that an agent who may write to `work` could have left there. */
+function leave(): void {
+  mkdirSync(srv('work/leaks'));
+  symlinkSync(srv('secret'), srv('work/leaks/a'));
+  writeFileSync(srv('work/show'), `#!/bin/sh\n/bin/cat ${srv('secret')}\n`);
+  chmodSync(srv('work/show'), 0o755);
+  writeFileSync(srv('secret.gz'), gzipSync(`${SECRET}\n`));
+  symlinkSync(srv('secret.gz'), srv('work/packed.gz'));
+}
 
 function isShown({ stdout, stderr }: Ran): boolean {
   return `${stdout.toString('latin1')}${stderr}`.includes(SECRET);
@@ -95,14 +106,34 @@ describe('ways round by what changes in between', () => {
     ['a folder whose links are copied along', 'cp -a --remove-destination $S/work/. $S/work/made; cat $S/work/made/leak'],
     ['an archive with links', 'cd $S/work && tar cf made/t.tar leak && rm leak && tar xf made/t.tar && cat leak'],
     ['a name that the line makes for its own pattern', 'mv $S/work/leak $S/pub/zz.log; cat $S/pub/*.log'],
+    ['a format that makes a variable of its length', 'cd $S/work && mkdir -p 0 && cp -T show 0/ls && printf %n PATH; ls'],
+    ['a word behind one dash', 'xxd -ps -c 100 $S/secret | xxd -r -p'],
+    ['folders of which a program compares what they hold', 'diff -N $S/work $S/pub'],
+    ['a folder and a file', 'diff $S/pub/a $S/work/leaks'],
+    ['no home folder', `mkdir -p ~/$S && cp $S/pub/a ~/$S/secret && env -i sh -c 'cat $HOME/$S/secret'`],
+    ['a packed file of another name', 'zcat $S/work/packed'],
     ['a list of files that a program reads by the name of one', 'cd $S/work && printf "%s\\n" $S/secret > x && strings @x'],
   ])('%s: shows what is kept on the host itself, and nothing through the gateway', async (_, command) => {
+    leave();
     const own = await run(direct, placed(command));
     expect(isShown(own)).toBe(true);
     layOut(lab.host);
     mkdirSync(srv('work/made'));
+    leave();
     const ran = await run(agent, placed(command));
     expect([isShown(ran), ran.status]).toEqual([false, 77]);
+  });
+
+  test('an archive does not write through a link that it finds', async () => {
+    const command = placed(
+      'cd $S/work && mkdir -p made/folder && cp list made/folder/keep && tar -cf t.tar -C made folder/keep && tar -xf t.tar',
+    );
+    const kept = (): string => readFileSync(srv('guarded/keep'), 'utf8');
+    await run(direct, command);
+    expect(kept()).not.toBe('kept\n');
+    layOut(lab.host);
+    expect((await run(agent, command)).status).toBe(77);
+    expect(kept()).toBe('kept\n');
   });
 
   test('a file that is followed by its name is not followed into a link', async () => {

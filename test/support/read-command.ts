@@ -1,5 +1,6 @@
 /** Reads a command as if the host had no links but the given ones, and writes what it can cause on one line. */
 import { loadExecReader } from '../../core/statement/host/read-exec.ts';
+import { FOLDER_ONLY } from '../../core/statement/host/command/reading.ts';
 import { collapse } from '../../core/statement/host/command/folders.ts';
 import type { Effect } from '../../core/statement/effect.ts';
 import type { HostReading } from '../../core/statement/host/host-reading.ts';
@@ -22,7 +23,7 @@ export function readCommand(
   );
   const resolved = new Map<string, string>();
   for (const path of reader.pathsOf(command, HOME, matched)) {
-    const real = links.has(path) ? links.get(path) : collapse(path);
+    const real = links.has(path) ? links.get(path) : path.endsWith(FOLDER_ONLY) ? undefined : collapse(path);
     if (real !== undefined) resolved.set(path, real);
   }
   return reader.read({ kind: 'exec', command, account: 'deploy', home: HOME, resolved, matched });

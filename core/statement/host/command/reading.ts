@@ -39,6 +39,9 @@ export type PathUse = {
 /** What the host says a path is, by its absolute spelling; undefined where it cannot say. */
 export type Resolve = (path: string) => HostPath | undefined;
 
+/** After a path, what only a folder has. Whoever has no host to ask leaves such paths out: then it is read as a file. */
+export const FOLDER_ONLY = '/././';
+
 /** Devices that hold nothing: what is read from or written to them is no file. */
 const NO_FILES = new Set([
   '/dev/null',
@@ -148,6 +151,13 @@ export class Reading {
       const real = this.resolve(path);
       if (real !== undefined) this.#unsettled.filled(real);
     }
+  }
+
+  /** Whether a path may be a folder: the host says what is in it. */
+  isFolder(path: string, place: Place): boolean {
+    if (path === '-') return false;
+    // Of a file it says nothing: what ends so is a folder (POSIX.1-2017 XBD 4.13).
+    return this.absolute(path, place).some((each) => this.resolve(`${each}${FOLDER_ONLY}`) !== undefined);
   }
 
   #isLink(path: string, place: Place): boolean {

@@ -36,6 +36,9 @@ function readTar(call: Call): void {
   if (archive?.kind !== 'constant' || archive.text.includes(':')) throw new CommandNotRead('where its archive is, is not known');
   if (folder !== undefined && folder.kind !== 'constant') throw new CommandNotRead('its folder is not known');
   const inside = { ...place, folders: folder === undefined ? place.folders : reading.absolute(folder.text, place) };
+  // A date that begins so is a file whose date it takes.
+  if (named('mtime').some((value) => value?.kind !== 'constant' || /^[./]/u.test(value.text)))
+    throw new CommandNotRead('its date is not known');
   const isStream = archive.text === '-';
   if (modes[0] === 'c') {
     if (!isStream) reading.file('writeFile', archive, place);
@@ -50,6 +53,8 @@ function readTar(call: Call): void {
   if (!isStream) reading.file('readFile', archive, place);
   const prints = modes[0] === 't' || named('O').length + named('to-stdout').length > 0;
   if (!prints) {
+    // A file of the archive is written through a link that stands where its folder would be.
+    reading.opaque('tar: it writes through links that it finds');
     reading.file('writeFile', constant('.'), inside, { below: true });
     reading.fills(constant('.'), inside);
     // The archive chooses the names: hooks of a repository among them.
@@ -87,6 +92,7 @@ function readGzip(call: Call): void {
   const prints = has('c', 'stdout', 'to-stdout', 't', 'test', 'l', 'list');
   const unpacks = name === 'gunzip' || has('d', 'decompress', 'uncompress');
   for (const operand of operands.flatMap(eachOf)) {
+    if (unpacks || has('t', 'test', 'l', 'list')) refuseOtherNames(operand);
     reading.file('readFile', operand, place);
     if (prints || isStream(operand)) continue;
     if (operand.kind !== 'constant') throw new CommandNotRead('which files it replaces is not known');
@@ -94,7 +100,15 @@ function readGzip(call: Call): void {
     const made = unpacks ? operand.text.slice(0, -'.gz'.length) : `${operand.text}.gz`;
     if (!has('k', 'keep')) reading.file('removeFile', operand, place, { link: true });
     reading.file('writeFile', constant(made), place);
+    // What stands there is taken away first, be it a link.
+    reading.file('writeFile', constant(made), place, { link: true });
   }
+}
+
+/** What is unpacked and not there is looked for under other names, with an end that says that it is packed. */
+export function refuseOtherNames(operand: Value): void {
+  if (operand.kind === 'constant' && operand.text !== '-' && !/[^/]\.gz$/u.test(operand.text))
+    throw new CommandNotRead('it may read a file of another name: write the .gz');
 }
 
 function isStream(operand: Arguments['operands'][number]): boolean {

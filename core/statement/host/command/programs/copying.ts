@@ -42,7 +42,8 @@ function readCp(call: Call): void {
   if (below && !replaces) throw new CommandNotRead('it writes through links that it finds: add --remove-destination');
   const move = spread(moveOf(given));
   for (const source of move.sources) reading.file('readFile', source, place, { below });
-  writes(call, move, ['writeFile'], { below, replaces });
+  const forces = given.options.some(({ option }) => option.name === 'f' || option.name === 'force');
+  writes(call, move, ['writeFile'], { below, replaces: replaces || forces });
   if (below) moves(call, move);
 }
 

@@ -51,10 +51,13 @@ export const PRINTING: readonly ShapeText[] = [
   { names: 'users who last', options: '-abHmqru -n= -#' },
 ];
 
-/** `-v` makes bash assign a variable, and evaluate what its name holds. */
+/** `-v`, and `%n` in the format, make bash assign a variable: `PATH`, for one. */
 function readPrintf({ values }: Call): void {
   const first = values[0];
   if (first?.kind !== 'constant' || (first.text.startsWith('-') && first.text !== '--'))
+    throw new CommandNotRead('what it prints is not a constant format');
+  const format = first.text === '--' ? values[1] : first;
+  if (format?.kind !== 'constant' || /%[^%A-Za-z]*[hlLjzt]*n/u.test(format.text))
     throw new CommandNotRead('what it prints is not a constant format');
 }
 

@@ -20,7 +20,6 @@ const PRINTS = new Set([
   'list-jobs',
   'show',
   'cat',
-  'help',
 ]);
 const ANSWERS = new Set(['is-active', 'is-enabled', 'is-failed', 'is-system-running', 'get-default', '--version']);
 const CHANGES = new Set(

@@ -2,6 +2,8 @@
 import { CommandNotRead } from '../not-read.ts';
 import type { Call } from '../call.ts';
 import type { ShapeText } from '../shape.ts';
+import { eachOf } from '../value.ts';
+import { refuseOtherNames } from './archives.ts';
 
 /** Left out: what follows the links below a folder, which may lead anywhere. */
 const GREP_OPTIONS = [
@@ -75,6 +77,7 @@ export const TEXTS: readonly ShapeText[] = [
     options:
       '-abBcdeEiHnNpqstuwyTZ -U= --unified? -C= -I= -W= -x= -L= --brief --side-by-side --ignore-all-space --ignore-space-change --ignore-blank-lines --ignore-case --new-file --exclude= --color? --report-identical-files --minimal --strip-trailing-cr --suppress-common-lines --label= --context? --no-dereference',
     operands: 'read read',
+    read: readDiff,
   },
   { names: 'cmp', options: '-bls -i= -n= --silent --quiet --verbose --print-bytes', operands: 'read read text text' },
   // With -c they read a list of files.
@@ -82,11 +85,11 @@ export const TEXTS: readonly ShapeText[] = [
   { names: 'b2sum', options: `${SUMS} -l=`, knownNames: true, operands: 'read*' },
   { names: 'cksum sum', options: '-rs -a=', knownNames: true, operands: 'read*' },
   { names: 'base64 base32', options: '-di -w,--wrap= --decode --ignore-garbage', operands: 'read' },
-  { names: 'xxd', options: '-abeEipru -c= -g= -l= -n= -o= -s=', operands: 'read write' },
+  { names: 'xxd', options: '-abeEipru -c= -g= -l= -n= -o= -s=', operands: 'read write', read: readXxd },
   { names: 'od', options: '-abcdfilosxv -A= -j= -N= -S= -t= -w?', operands: 'read*' },
   { names: 'hexdump hd', options: '-bcCdovx -e= -n= -s=', operands: 'read*' },
   { names: 'strings', options: '-afow -n,--bytes= -t= -e= -#', operands: 'read*', read: readStrings },
-  { names: 'zcat', operands: 'read*' },
+  { names: 'zcat', operands: 'read*', read: readZcat },
   {
     names: 'file',
     options: '-bhiLkNrsE0 -F= -P= --brief --mime --mime-type --mime-encoding --dereference --no-dereference',
@@ -111,6 +114,25 @@ function rgOptions(): string {
   ].join(' ');
 }
 
+/** Not by getopt: it has words behind one dash (`-ps`, `-seek 1`) and gives letters no company. */
+function readXxd(call: Call): void {
+  for (const value of call.values) {
+    if (value.kind !== 'constant' || !value.text.startsWith('-') || value.text === '-') continue;
+    if (!/^-(?:[abeEipru]|[cglnos](?:0x[\da-f]+|\d+)?)$/u.test(value.text))
+      throw new CommandNotRead(`its option ${value.text} is not understood`);
+  }
+  call.plain(call.arguments());
+}
+
+/** Of two folders it reads what they hold, links included; of a folder and a file, the one of that name. */
+function readDiff(call: Call): void {
+  const given = call.arguments();
+  call.plain(given);
+  for (const operand of given.operands) {
+    if (operand.kind !== 'constant' || call.reading.isFolder(operand.text, call.place)) throw new CommandNotRead('it compares folders');
+  }
+}
+
 /** As all of binutils, it reads further words from a file that is named so. */
 function readStrings(call: Call): void {
   const given = call.arguments();
@@ -119,10 +141,17 @@ function readStrings(call: Call): void {
   call.plain(given);
 }
 
+function readZcat(call: Call): void {
+  const given = call.arguments();
+  for (const operand of given.operands.flatMap(eachOf)) refuseOtherNames(operand);
+  call.plain(given);
+}
+
 /** A filter prints; only a module that it names would be read from elsewhere. */
 function readJq(call: Call): void {
   const given = call.arguments();
   const filter = given.operands[0];
-  if (filter?.kind !== 'constant' || /\b(?:import|include)\b/u.test(filter.text)) throw new CommandNotRead('its filter reads modules');
+  if (filter?.kind !== 'constant' || /\b(?:import|include|modulemeta)\b/u.test(filter.text))
+    throw new CommandNotRead('its filter reads modules');
   call.plain(given);
 }

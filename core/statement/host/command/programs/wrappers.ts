@@ -70,7 +70,10 @@ function readEnv(call: Call): void {
     const [, name = '', value = ''] = (assignment.kind === 'constant' ? /^([^=]*)=(.*)$/su.exec(assignment.text) : null) ?? [];
     if (!isHarmlessAssignment(name, value)) throw new CommandNotRead(`the variable ${name} may change what runs`);
   }
-  through(call, { ...given, operands: first === -1 ? [] : given.operands.slice(first) }, 0);
+  // Without HOME, shells expand it to nothing, and some leave a tilde as it is.
+  const without = given.options.some(({ option, value }) => option.name !== 'u' || value?.kind !== 'constant' || value.text === 'HOME');
+  const place = without ? { ...call.place, home: undefined } : call.place;
+  through(call, { ...given, operands: first === -1 ? [] : given.operands.slice(first) }, 0, place);
 }
 
 /** On a terminal it writes a file beside what it runs. */
