@@ -289,3 +289,39 @@ describe('what came before its time, or too late', () => {
     asking.client.end();
   });
 });
+
+test('an error of the gateway’s own ends the session that met it, and no other', async () => {
+  const small = await startEmbeddedHost({ programs: { boom: ({ channel }) => void channel.write('boom') } });
+  const broken = await startHostGateway(small, {
+    beforeRecorder: (recorder) => ({
+      open: (id, rows) => {
+        const inner = recorder.open(id, rows);
+        return {
+          append: (event) => inner.append(event),
+          appendContent: (source, start, end) => {
+            if (source.subarray(start, end).includes('boom')) throw new Error('a bug');
+            inner.appendContent(source, start, end);
+          },
+          flush: (durability, done) => inner.flush(durability, done),
+          close: (event) => inner.close(event),
+        };
+      },
+      recordRefusal: (event) => recorder.recordRefusal(event),
+    }),
+  });
+  try {
+    const beside = await exec(await broken.connect({ principal: 'agent-8' }), 'cat');
+    const met = await broken.connect();
+    const ended = new Promise((resolve) => met.once('close', resolve));
+    await Promise.allSettled([run(met, 'boom'), ended]);
+    const over = collect(beside);
+    beside.end('beside');
+    expect((await over).stdout.toString()).toBe('beside');
+    await eventually(
+      async () => (await broken.events()).filter(({ type, abnormal }) => type === 'session.closed' && abnormal === true).length,
+    ).toBe(1);
+  } finally {
+    await broken.stop();
+    await small.stop();
+  }
+});
