@@ -24,7 +24,7 @@ import { makeAuthority, type TestAuthority } from '../../support/tls-files.ts';
 import { startAlb, type Alb } from './alb.ts';
 import { startAwsServices, type AwsServices } from './aws-services.ts';
 import { deployFunction, type DeployedFunction } from './deployed-function.ts';
-import { startIamGuard } from './iam-guard.ts';
+import { startIamGuard, type KeyPush } from './iam-guard.ts';
 import { deployInstance, type Instance } from './instance.ts';
 import { awsEnvironment, resetMoto, useMoto } from './moto.ts';
 import { startProxy, type ProxyProcess } from './proxy-process.ts';
@@ -46,6 +46,12 @@ export type Rules = {
   readonly masking: string;
   /** Lines below the target `db`, indented by four spaces. */
   readonly target?: string;
+  /** Further targets. */
+  readonly targets?: string;
+  /** Lines at the top level. */
+  readonly top?: string;
+  /** Further agents. */
+  readonly agents?: string;
 };
 
 /** What a command left; `output` is both of its streams. */
@@ -58,6 +64,8 @@ export type Deployment = {
   readonly issuer: DemoIssuer;
   readonly console: Alb;
   readonly authority: TestAuthority;
+  /** The gateway's own, as clients pin it. */
+  readonly sshHostKey: string;
   /** `s3://` address of the evidence. */
   readonly evidence: string;
   /** Runs a function as a schedule, a person with a role, or Step Functions does. */
@@ -88,6 +96,8 @@ export type Deployment = {
   sallyport(...args: readonly string[]): Promise<Ran>;
   /** The same with variables of its own. */
   sallyportWith(environment: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Ran>;
+  /** Calls back with every key that is pushed to an instance, before whoever pushed it is answered. */
+  onKeyPush(run: (push: KeyPush) => void): void;
   /** What the roles' policies refused until now: `<role> <action> <resource>`. */
   readonly refusedByIam: readonly string[];
   /** What functions and tasks wrote until now. */
@@ -111,11 +121,12 @@ export async function deploy(): Promise<Deployment> {
     return jsonOf(await found.handler(event, undefined));
   };
   const console = await startAlb((event) => run('console', event));
+  const hostKey = makeHostKey();
   const instance = await deployInstance({
     secrets: {
       tls: { certificate, privateKey },
       slack: { botToken: 'xoxb-test', signingSecret: 'test', channel: 'C1' },
-      'ssh-host-key': makeHostKey().privateKey,
+      'ssh-host-key': hostKey.privateKey,
     },
   });
   // Handlers by name before they are made: the services must listen first, since every function is told their address.
@@ -171,6 +182,7 @@ export async function deploy(): Promise<Deployment> {
 
   return {
     instance,
+    sshHostKey: hostKey.publicKey,
     services,
     postgres,
     issuer,
@@ -253,6 +265,9 @@ export async function deploy(): Promise<Deployment> {
     idToken,
     sallyport: (...args) => sallyport(args, surroundings),
     sallyportWith: (environment, ...args) => sallyport(args, { ...surroundings, ...environment }),
+    onKeyPush: (run) => {
+      guard.onKeyPush = run;
+    },
     refusedByIam: guard.refused,
     lines: () => [...[...deployed.values()].flatMap(({ lines }) => lines), ...tasks.flatMap(({ lines }) => lines)],
     stop: async () => {
@@ -294,7 +309,7 @@ issuers:
   - { name: demo, issuer: "${issuer}", audience: sallyport, groupsAre: delegated, approverClientIds: [sallyport-console, sallyport-cli] }
 agents:
   - { name: demo/agent-7, owner: ${OWEN} }
-  - { name: demo/agent-8, owner: ${OWEN} }
+  - { name: demo/agent-8, owner: ${OWEN} }${rules.agents ?? ''}
 approverGroups: { dba: demo/dba, operators: demo/dba }
 targets:
   - name: db
@@ -306,6 +321,8 @@ targets:
     assume: { role: "${TARGET_ROLE}", region: ${REGION} }
     tls: { mode: disable }
 ${rules.target ?? ''}
+${rules.targets ?? ''}
+${rules.top ?? ''}
 recording: { rows: rows, retention: 30d }
 `;
 }

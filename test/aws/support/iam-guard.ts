@@ -14,8 +14,13 @@ export type IamGuard = {
   environment(role: string): Readonly<Record<string, string>>;
   /** What was refused until now, as `<role> <action> <resource>`. */
   readonly refused: string[];
+  /** Told of every key that is pushed to an instance, before the answer is: the emulator takes them and keeps none. */
+  onKeyPush: (request: KeyPush) => void;
   stop(): Promise<void>;
 };
+
+/** A request of EC2 Instance Connect. */
+export type KeyPush = { readonly InstanceId: string; readonly InstanceOSUser: string; readonly SSHPublicKey: string };
 
 export type IamGuardOptions = {
   readonly templates: SynthesizedTemplates;
@@ -39,6 +44,8 @@ export async function startIamGuard({ templates, emulator, services }: IamGuardO
       refuse(service, missing, response);
       return;
     }
+    // The request's own names.
+    if (service === 'ec2-instance-connect') guard.onKeyPush(JSON.parse(body.toString()) as KeyPush);
     const upstream = new URL(service === 'lambda' || service === 'states' ? services : emulator);
     const hides = service === 's3' && grants !== undefined && !mayList(grants, questions);
     await pass(request, body, upstream, response, hides);
@@ -51,7 +58,8 @@ export async function startIamGuard({ templates, emulator, services }: IamGuardO
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
   const url = `http://127.0.0.1:${address.port}`;
-  return {
+  const guard: IamGuard = {
+    onKeyPush: () => undefined,
     environment: (role) => {
       if (!roles.has(role)) throw new Error(`no template has a policy for the role ${role}`);
       return {
@@ -68,6 +76,7 @@ export async function startIamGuard({ templates, emulator, services }: IamGuardO
       await new Promise((resolve) => server.close(resolve));
     },
   };
+  return guard;
 }
 
 /** S3 says that an object is missing only to whoever may list its bucket. */

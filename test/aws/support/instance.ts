@@ -12,7 +12,7 @@ import {
   type CreateTableCommandInput,
   type UpdateTimeToLiveCommandInput,
 } from '@aws-sdk/client-dynamodb';
-import { CreateKeyCommand, KMSClient, type CreateKeyCommandInput } from '@aws-sdk/client-kms';
+import { CreateAliasCommand, CreateKeyCommand, KMSClient, type CreateKeyCommandInput } from '@aws-sdk/client-kms';
 import {
   CreateBucketCommand,
   PutBucketVersioningCommand,
@@ -61,6 +61,7 @@ export async function deployInstance(options: InstanceOptions = {}): Promise<Ins
     for (const [name, value] of Object.entries({ ...PARAMETERS, ...options.parameters })) templates.give(stack, name, 'Ref', value);
   }
   for (const key of templates.ofType('AWS::KMS::Key')) await makeKey(templates, key);
+  for (const alias of templates.ofType('AWS::KMS::Alias')) await makeAlias(templates, alias);
   for (const table of templates.ofType('AWS::DynamoDB::Table')) await makeTable(templates.properties(table));
   for (const bucket of templates.ofType('AWS::S3::Bucket')) await makeBucket(bucket, templates);
   for (const secret of templates.ofType('AWS::SecretsManager::Secret')) await makeSecret(templates, secret, options.secrets ?? {});
@@ -122,6 +123,11 @@ async function makeKey(templates: SynthesizedTemplates, { stack, id, properties 
   );
   templates.give(stack, id, 'Arn', present(KeyMetadata?.Arn));
   templates.give(stack, id, 'Ref', present(KeyMetadata?.KeyId));
+}
+
+async function makeAlias(templates: SynthesizedTemplates, { stack, properties }: Resource): Promise<void> {
+  const read = (name: string): string => textOf(templates.resolve(properties[name] ?? null, stack));
+  await new KMSClient({}).send(new CreateAliasCommand({ AliasName: read('AliasName'), TargetKeyId: read('TargetKeyId') }));
 }
 
 async function makeBucket({ stack, properties }: Resource, templates: SynthesizedTemplates): Promise<void> {

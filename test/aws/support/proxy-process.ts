@@ -8,6 +8,8 @@ const READY_MS = 60_000;
 
 export type ProxyProcess = {
   readonly port: number;
+  /** Where it speaks SSH. */
+  readonly sshPort: number;
   readonly health: number;
   /** Its writer's id. */
   readonly writer: string;
@@ -59,6 +61,7 @@ export async function startProxy(entry: string, environment: Readonly<Record<str
   };
   return {
     port: Number(postgres['port']),
+    sshPort: Number(isObject(ready['ssh']) ? ready['ssh']['port'] : undefined),
     health: Number(isObject(ready['health']) ? ready['health']['port'] : ready['health']),
     writer: textOf(ready['writer']),
     lines,
