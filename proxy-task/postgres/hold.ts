@@ -217,6 +217,11 @@ export class Hold {
   async #claim(statement: HeldStatement, approval: Approval, generation: number): Promise<void> {
     const session = this.#session;
     const { id } = approval.request;
+    // What runs may go on for a while after the token; nothing begins that waited for people beyond it.
+    if (session.isPastDeadline) {
+      this.#finish({ kind: 'refused', refusal: blockedByPolicy('the token or the session has expired', []) });
+      return;
+    }
     const { policies } = session.judge.view.bundle;
     const check = await verifyDecision(
       approval,

@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { errorField, decodeErrorFields } from '../../proxy-task/postgres/messages/error-response.ts';
 import { readOperatorToken } from '../../standalone/operator-token.ts';
 import { startTwin, type Twin } from '../support/wire-twin.ts';
-import { type WireClient, type WireMessage, cancelRequest, firstError, wire } from '../support/wire-client.ts';
+import { WireClient, type WireMessage, cancelRequest, firstError, wire } from '../support/wire-client.ts';
 
 const { query, parse, bind, execute, sync, flush } = wire;
 
@@ -160,6 +160,28 @@ describe('while it is held', () => {
     const told = await client.until('Z');
     expect([firstError(told), told.at(-1)?.body.toString()]).toEqual(['ERROR ZG003', 'E']);
     expect(detail(told)).toMatchObject({ approvalId: id, reason: 'not today', executed: 'no' });
+    client.destroy();
+  });
+
+  test('an approval that comes after its token lets nothing run, although its transaction may still end', async () => {
+    const ttlSeconds = 4;
+    const password = await twin.gateway.issuer.mintToken({ principal: 'agent-7', groups: ['all'], ttlSeconds });
+    const expiredMs = Date.now() + ttlSeconds * 1_000;
+    const client = await WireClient.login({ port: twin.gateway.port, database: 'db', user: 'agent', password });
+    await client.exchange([query('BEGIN')]);
+    client.send(query(UPDATE));
+    const id = await held(client);
+    await until(
+      async () => Date.now(),
+      (nowMs) => nowMs > expiredMs,
+      'the token expired',
+    );
+    expect(await twin.gateway.answer(id, 'approve')).toBe(200);
+    const told = await client.until('Z');
+    expect([firstError(told), told.at(-1)?.body.toString()]).toEqual(['ERROR ZG010', 'E']);
+    expect(detail(told)).toMatchObject({ reason: 'the token or the session has expired', executed: 'no' });
+    expect(await state(id)).toBe('approved');
+    expect(await value()).toBe(0);
     client.destroy();
   });
 
