@@ -84,6 +84,8 @@ export function approvalLines(approval: ShownApproval): readonly string[] {
   const place = approval.protocol === 'ssh' ? `${approval.target} as ${approval.database}` : approval.target;
   lines.push('', one`The exact statement on ${place}, ${String(approval.textBytes)} bytes:`, indented(approval.text));
   for (const variable of approval.environment) lines.push(one`  with ${variable}`);
+  if (approval.protocol === 'ssh')
+    lines.push('What it reads from its standard input, and what is in a file that is sent, is no part of it.');
   if (approval.executes !== undefined) lines.push('which executes:', indented(approval.executes));
   for (const [index, value] of approval.parameters.entries())
     lines.push(one`  $${String(index + 1)} = ${value === null ? 'NULL' : `'${value}'`}`);

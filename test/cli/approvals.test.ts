@@ -57,7 +57,7 @@ describe('sallyport approvals', () => {
     await running.gate.request(aHostRequest({ id: `${request.id}h`, requestedAtMs, expiresAtMs, environment: ['LANG=C\nOwner   nobody'] }));
     expect(await approvals.run(['show', `${request.id}h`], io)).toBe(0);
     expect(io.written.stdout).toContain(
-      'The exact statement on web1 as deploy, 21 bytes:\n  systemctl restart app\n  with LANG=C\\nOwner   nobody\n',
+      'The exact statement on web1 as deploy, 21 bytes:\n  systemctl restart app\n  with LANG=C\\nOwner   nobody\nWhat it reads from its standard input, and what is in a file that is sent, is no part of it.\n',
     );
     expect(io.written.stdout).toMatch(/elevate web1 through sudo\n {2}runProgram web1:systemctl restart\n {2}readFile web1:\/srv\/app\n/);
     await running.gate.withdraw(`${request.id}h`, 'r');
