@@ -2,26 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sha256 } from '../support/ssh-host.ts';
 import { startSshLab, type SshLab } from '../support/ssh-lab.ts';
 import { layOut, opsPolicies } from './support/guarded-host.ts';
-import { paramikoPython } from './support/paramiko.ts';
-
-/** Connects with the pinned host key, then does what the suite gives. */
-const CONNECT = `
-import base64, os, sys, paramiko
-client = paramiko.SSHClient()
-key = paramiko.Ed25519Key(data=base64.b64decode(os.environ['HOST_KEY']))
-port = int(os.environ['PORT'])
-client.get_host_keys().add('[127.0.0.1]:%d' % port, 'ssh-ed25519', key)
-client.set_missing_host_key_policy(paramiko.RejectPolicy())
-client.connect('127.0.0.1', port=port, username='web1', password=os.environ['TOKEN'], look_for_keys=False, allow_agent=False)
-def run(command, data=b''):
-    stdin, stdout, stderr = client.exec_command(command)
-    stdin.write(data)
-    stdin.channel.shutdown_write()
-    out, err = stdout.read(), stderr.read()
-    return stdout.channel.recv_exit_status(), out, err
-`;
+import { PARAMIKO_CONNECT, paramikoPython } from './support/paramiko.ts';
 
 let lab: SshLab;
 let python: string;
@@ -36,7 +20,7 @@ async function paramiko(program: string, group = 'all'): Promise<string> {
   const { ssh } = lab.gateway.machine;
   const token = await lab.gateway.issuer.mintToken({ principal: 'agent-7', groups: [group], ttlSeconds: 300 });
   const env = { PORT: String(ssh?.port), HOST_KEY: ssh?.hostKey.split(' ')[1] ?? '', TOKEN: token };
-  const { status, stdout, stderr } = await lab.home.run(python, ['-c', `${CONNECT}${program}`], { env });
+  const { status, stdout, stderr } = await lab.home.run(python, ['-c', `${PARAMIKO_CONNECT}${program}`], { env });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   return stdout.toString().trim();
 }
@@ -60,6 +44,62 @@ print('two' in sftp.listdir('${work}'))
 `);
   expect(said).toBe('4000000 True\nFalse');
   expect(readFileSync(lab.home.path('back')).equals(large)).toBe(true);
+});
+
+test('a shell talks on a terminal of the size that was asked for', async () => {
+  const said = await paramiko(`
+shell = client.invoke_shell(term='vt220', width=99, height=31)
+shell.send(b"stty size; echo $TERM; exit 7\\n")
+said = b''
+while True:
+    piece = shell.recv(4096)
+    if not piece:
+        break
+    said += piece
+print(b'31 99' in said, b'vt220' in said.replace(b'$TERM', b''), shell.recv_exit_status())
+`);
+  expect(said).toBe('True True 7');
+});
+
+test('files are read ahead, and written and read at any place', async () => {
+  const large = randomBytes(4_000_000);
+  writeFileSync(lab.host.path('srv/work/large'), large);
+  const said = await paramiko(`
+import hashlib
+sftp = client.open_sftp()
+with sftp.open('${lab.host.path('srv/work/large')}', 'rb') as file:
+    file.prefetch()
+    print(hashlib.sha256(file.read()).hexdigest())
+with sftp.open('${lab.host.path('srv/work/large')}', 'r+b') as file:
+    file.seek(1000000)
+    file.write(b'in the middle')
+    file.seek(999998)
+    print(len(file.read(17)))
+`);
+  expect(said).toBe(`${sha256(large)}\n17`);
+  large.write('in the middle', 1_000_000);
+  expect(readFileSync(lab.host.path('srv/work/large')).equals(large)).toBe(true);
+});
+
+test('new keys in the middle and signs of life change nothing', async () => {
+  const input = randomBytes(3_000_000);
+  writeFileSync(lab.home.path('input'), input);
+  const said = await paramiko(
+    `
+import hashlib, threading
+client.get_transport().set_keepalive(1)
+stdin, stdout, stderr = client.exec_command('cat')
+data = open('input', 'rb').read()
+def send():
+    for at in range(0, len(data), 500000):
+        stdin.write(data[at:at + 500000])
+        client.get_transport().renegotiate_keys()
+    stdin.channel.shutdown_write()
+threading.Thread(target=send).start()
+print(hashlib.sha256(stdout.read()).hexdigest(), stdout.channel.recv_exit_status())
+`,
+  );
+  expect(said).toBe(`${sha256(input)} 0`);
 });
 
 test('what is refused says so, and what it was about is untouched', async () => {

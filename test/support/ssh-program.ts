@@ -4,6 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+/** For a gibibyte on a busy machine. */
+const TIMEOUT_MS = 300_000;
+
 export type Finished = { readonly status: number | null; readonly stdout: Buffer; readonly stderr: string };
 
 /** A directory of keys and files; `remove` takes it away. */
@@ -21,7 +24,7 @@ export class SshHome {
     return this.path(name);
   }
 
-  /** Rejects when the program is not installed, and when it takes longer than two minutes. */
+  /** Rejects when the program is not installed, and when it takes longer than five minutes. */
   run(
     program: string,
     args: readonly string[],
@@ -30,7 +33,7 @@ export class SshHome {
     const child = spawn(program, args, {
       cwd: this.directory,
       env: { PATH: process.env['PATH'], HOME: this.directory, LC_ALL: 'C', TZ: 'UTC', ...env },
-      timeout: 120_000,
+      timeout: TIMEOUT_MS,
       killSignal: 'SIGKILL',
     });
     child.stdin.on('error', () => undefined);

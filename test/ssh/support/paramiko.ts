@@ -8,6 +8,23 @@ const CONSTRAINTS = join(import.meta.dirname, 'paramiko-constraints.txt');
 const FOLDER = join(import.meta.dirname, '../../../node_modules/.cache/sallyport-paramiko');
 const INSTALL_TIMEOUT_MS = 300_000;
 
+/** The start of a program: connects to the gateway with the pinned host key, by `PORT`, `HOST_KEY` and `TOKEN` of its environment. */
+export const PARAMIKO_CONNECT = `
+import base64, os, sys, paramiko
+client = paramiko.SSHClient()
+key = paramiko.Ed25519Key(data=base64.b64decode(os.environ['HOST_KEY']))
+port = int(os.environ['PORT'])
+client.get_host_keys().add('[127.0.0.1]:%d' % port, 'ssh-ed25519', key)
+client.set_missing_host_key_policy(paramiko.RejectPolicy())
+client.connect('127.0.0.1', port=port, username='web1', password=os.environ['TOKEN'], look_for_keys=False, allow_agent=False)
+def run(command, data=b''):
+    stdin, stdout, stderr = client.exec_command(command)
+    stdin.write(data)
+    stdin.channel.shutdown_write()
+    out, err = stdout.read(), stderr.read()
+    return stdout.channel.recv_exit_status(), out, err
+`;
+
 /** Path of its `python3`. Throws what is missing, in words. */
 export function paramikoPython(): string {
   const wanted = createHash('sha256').update(readFileSync(CONSTRAINTS)).digest('hex');
