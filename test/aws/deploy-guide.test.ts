@@ -7,6 +7,8 @@ import { dirname, join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { unfitForAws } from '../../core/config/fit-for-aws.ts';
+import { readPublished } from '../../core/config/published-bundle.ts';
 import { parseTarget } from '../../infra/parse-target.ts';
 import { DANA, deploy, ERIN, type Deployment } from './support/deployment.ts';
 import { copyEvidence } from './support/evidence-copy.ts';
@@ -49,6 +51,8 @@ beforeAll(async () => {
     policies:
       '@id("connect") permit (principal, action == Action::"connect", resource);\n@id("all") permit (principal, action in Action::"all", resource);\n',
     masking: 'columns: []\npatterns: []\n',
+    // Without a host among the targets nobody registers keys.
+    targets: `  - { name: web1, kind: ssh, host: 127.0.0.1, accounts: [deploy], hostKeys: ['SHA256:${'A'.repeat(43)}'], credential: sshCa }`,
   };
   for (const [path, text] of Object.entries(deployment.configuration(rules))) {
     mkdirSync(dirname(join(config, path)), { recursive: true });
@@ -118,9 +122,28 @@ describe('docs/deploy.md', () => {
     expect(task?.properties).toMatchObject({ Cpu: '1024', Memory: '4096' });
   });
 
-  test('the description of a target is one that the app takes', () => {
-    const [file = ''] = blocks('json').filter((block) => block.includes('issuerRoleArn'));
-    expect(parseTarget(file)).toMatchObject({ instance: 'prod', target: 'bank', access: { kind: 'rdsIam' } });
+  test('the descriptions of targets are ones that the app takes', () => {
+    const [database = '', host = ''] = blocks('json').filter((block) => block.includes('issuerRoleArn'));
+    expect(parseTarget(database)).toMatchObject({ instance: 'prod', target: 'bank', access: { kind: 'rdsIam' } });
+    expect(parseTarget(host)).toMatchObject({ target: 'web2', access: { kind: 'instanceConnect', accounts: ['deploy'] } });
+  });
+
+  test('its hosts are ones that a configuration takes', () => {
+    const [, targets = ''] = /```yaml\n(targets:\n[\s\S]*?)```/.exec(GUIDE) ?? [];
+    const fingerprint = `SHA256:${'A'.repeat(43)}`;
+    const files = {
+      'sallyport.yaml': `issuers: [{ name: corp, issuer: 'https://id.example', audience: sallyport }]\n${targets.replaceAll('SHA256:…', fingerprint)}`,
+      'masking.yaml': 'columns: []\npatterns: []\n',
+      'policies/p.cedar': '@id("in") permit (principal, action == Action::"connect", resource);',
+    };
+    const reading = readPublished(files);
+    expect('errors' in reading ? reading.errors : unfitForAws(files, reading.config)).toEqual([]);
+  });
+
+  test('hosts are told the authority that the gateway signs with', async () => {
+    does('sallyport ssh-ca --aws --instance prod');
+    const { status, stdout } = await deployment.sallyport('ssh-ca', '--aws', '--instance', 'prod');
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/^ecdsa-sha2-nistp256 AAAA\S+\n$/)]);
   });
 
   test('tasks without a configuration run, are healthy and let nobody in', async () => {
@@ -152,6 +175,14 @@ describe('docs/deploy.md', () => {
     done.add('sallyport token --aws');
     await expect.poll(async () => psql(await deployment.token()), { timeout: 15_000, interval: 500 }).toBe('2');
     expect(await psql('no token')).toContain('FATAL');
+  });
+
+  test('an agent registers a key for logins by SSH', async () => {
+    does('sallyport ssh-key agent --target web1');
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', join(root, 'agent')]);
+    const agent = { SALLYPORT_API: deployment.console.url, SALLYPORT_TOKEN: await deployment.token() };
+    const { status, output } = await deployment.sallyportWith(agent, 'ssh-key', join(root, 'agent'), '--target', 'web1');
+    expect([status, output]).toEqual([0, expect.stringContaining('web1@')]);
   });
 
   test('an operator signs in for the console and lists sessions and approvals', async () => {

@@ -128,12 +128,28 @@ describe('buckets and keys', () => {
     ['seal', 'SALLYPORT_BUNDLE_KEY_ARN'],
     ['publish-bundle', 'SALLYPORT_EVIDENCE_KEY_ARN'],
     ['decide-approval', 'SALLYPORT_BUNDLE_KEY_ARN'],
+    ['issue-credential', 'SALLYPORT_BUNDLE_KEY_ARN'],
+    ['issue-credential', 'SALLYPORT_EVIDENCE_KEY_ARN'],
+    ['proxy', 'SALLYPORT_SSH_CA_KEY_ARN'],
+    ['publish-bundle', 'SALLYPORT_SSH_CA_KEY_ARN'],
   ])('%s may not sign with %s', async (role, variable) => {
     const sign = new KMSClient(as(role)).send(
       new SignCommand({ KeyId: instance.all[variable], Message: Buffer.from('x'), MessageType: 'RAW', SigningAlgorithm: 'ECDSA_SHA_256' }),
     );
     await expect(sign).rejects.toMatchObject({ name: 'AccessDeniedException' });
   });
+});
+
+test('only issue-credential signs certificates for hosts', async () => {
+  const sign = new KMSClient(as('issue-credential')).send(
+    new SignCommand({
+      KeyId: instance.all['SALLYPORT_SSH_CA_KEY_ARN'],
+      Message: Buffer.from('x'),
+      MessageType: 'RAW',
+      SigningAlgorithm: 'ECDSA_SHA_256',
+    }),
+  );
+  await expect(sign).resolves.toHaveProperty('Signature');
 });
 
 test('only issue-credential assumes roles, and only those of targets', async () => {
