@@ -8,6 +8,7 @@ import type { Target } from '../../core/target.ts';
 import { StateUnavailable, type ApprovalGate, type Recorder } from '../ports.ts';
 import { newSessionId } from './approval-id.ts';
 import { admit, type Admission, type AdmissionPorts, type Identity } from './open-session.ts';
+import { RefusalLimit } from './refusal-limit.ts';
 import type { EndRefusal, EndWords, Session, SessionOptions } from './session.ts';
 
 export type SessionPorts = AdmissionPorts & {
@@ -81,6 +82,7 @@ export abstract class Gateway<T extends Target, R extends EndRefusal, S extends 
   readonly #find: (name: string) => T | undefined;
   readonly #words: GatewayWords<R>;
   readonly #live = new Map<string, S>();
+  readonly #refusals: RefusalLimit;
   readonly #awaitingEnd: (() => void)[] = [];
   /** Clients that are being let in. */
   #arriving = 0;
@@ -93,6 +95,8 @@ export abstract class Gateway<T extends Target, R extends EndRefusal, S extends 
     this.#options = options;
     this.#find = find;
     this.#words = words;
+    const { recorder, clock } = options.ports;
+    this.#refusals = new RefusalLimit((refused) => recorder.recordRefusal({ type: 'session.refused', ...refused }), clock);
   }
 
   get sessions(): number {
@@ -111,6 +115,7 @@ export abstract class Gateway<T extends Target, R extends EndRefusal, S extends 
   /** Takes no new session, and ends each at its next boundary. */
   drain(): void {
     this.#draining = true;
+    this.#refusals.flush();
     for (const session of this.#live.values()) session.drain();
   }
 
@@ -254,14 +259,7 @@ export abstract class Gateway<T extends Target, R extends EndRefusal, S extends 
   }
 
   #recordRefusal({ source, label, targetName }: Entrant<T, R, S>, reason: string, principal: string | undefined): void {
-    this.#options.ports.recorder.recordRefusal({
-      type: 'session.refused',
-      source,
-      label,
-      target: targetName,
-      reason,
-      ...(principal === undefined ? {} : { principal }),
-    });
+    this.#refusals.add({ source, label, target: targetName, reason, ...(principal === undefined ? {} : { principal }) });
   }
 
   #refusalOf(error: unknown, target: string): R {

@@ -6,6 +6,8 @@ export type RefusedConnection = {
   readonly label: string;
   readonly target: string;
   readonly reason: string;
+  /** Where it has proved who it is. */
+  readonly principal?: string;
 };
 
 const WINDOW_MS = 60_000;

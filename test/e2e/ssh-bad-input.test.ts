@@ -312,7 +312,7 @@ test('an error of the gateway’s own ends the session that met it, and no other
   try {
     const beside = await exec(await broken.connect({ principal: 'agent-8' }), 'cat');
     const met = await broken.connect();
-    const ended = new Promise((resolve) => met.once('close', resolve));
+    const ended = new Promise<void>((resolve) => void met.once('close', () => resolve()));
     await Promise.allSettled([run(met, 'boom'), ended]);
     const over = collect(beside);
     beside.end('beside');

@@ -118,6 +118,15 @@ describe('nobody is let in', () => {
     expect(plain.refusals).toMatchObject([{ type: 'session.refused', target: 'db', reason: 'no rule', principal: 'corp/agent-7' }]);
   });
 
+  test('and of whoever comes again and again the first are on record, then their number', async () => {
+    plain.permits = false;
+    for (let times = 0; times < 40; times += 1) await gateway.enter();
+    expect(plain.refusals).toHaveLength(32);
+    gateway.drain();
+    expect(plain.refusals).toHaveLength(33);
+    expect(plain.refusals.at(-1)).toMatchObject({ source: '10.0.0.1', reason: '8 more connections were refused within a minute' });
+  });
+
   test('who asks for what the protocol has not, on record where it says so', async () => {
     const refusal = { code: '22023', message: 'no such option' };
     expect(await gateway.enter({ logIn: async () => ({ kind: 'refused', refusal }) })).toBe(refusal);
