@@ -178,6 +178,7 @@ class PlannedRowMasker implements RowMasker {
     const view = viewOf(bytes);
     scratch.reset();
     candidates.find(bytes, start, end);
+    if (candidates.isEmpty && !this.detectsAlways) return 0;
     let detected = 0;
     let copied = start;
     for (let row = start; row < end;) {
