@@ -473,7 +473,8 @@ describe('a command cannot hide what it does', () => {
   });
 
   test('a command that is longer than a request for approval may be is opaque', () => {
-    expect(readCommand(`echo ${'x'.repeat(64 * 1024)}`).opaque).toBe(true);
+    expect(readCommand(`echo ${'x'.repeat(16 * 1024 - 5)}`).opaque).toBe(false);
+    expect(readCommand(`echo ${'x'.repeat(16 * 1024 - 4)}`).opaque).toBe(true);
   });
 
   test('what is nested deeper than people write is opaque', () => {
