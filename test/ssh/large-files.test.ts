@@ -63,8 +63,8 @@ describe('a gibibyte', () => {
   test(
     'is sent and fetched by scp by its own protocol',
     async () => {
-      const there = work('scp');
-      await carries(() => lab.run('scp', ['-O', local('large'), `all:${there}`]), there);
+      const there = work('large');
+      await carries(() => lab.run('scp', ['-O', local('large'), `all:${lab.host.path('srv/work')}`]), there);
       sent(there);
       await carries(() => lab.run('scp', ['-O', `all:${there}`, local('back')]), local('back'));
       fetched(there);
