@@ -1,4 +1,5 @@
 /** A command line as an operation: which paths it is about, as the host itself says, so that it can be judged. */
+import { FOLDER_ONLY } from '../../core/statement/host/command/reading.ts';
 import type { HostOperation } from '../../core/statement/host/host-operation.ts';
 import type { LiveHostSession } from './live-session.ts';
 import { matchPatterns } from './path-patterns.ts';
@@ -29,10 +30,16 @@ export async function execOperation(
   if (home === undefined) return { kind: 'exec', command, account, home: '', resolved };
   const matched = await matchPatterns(commands.patternsOf(command, home), paths);
   const asked = [...new Set(commands.pathsOf(command, home, matched))].slice(0, MAX_PATHS);
-  const answers = await Promise.all(asked.map((path) => paths.resolve(path)));
+  const answers = await Promise.all(asked.map((path) => (path.endsWith(FOLDER_ONLY) ? folderAt(path, paths) : paths.resolve(path))));
   for (const [index, path] of asked.entries()) {
     const real = answers[index];
     if (real !== undefined) resolved.set(path, real);
   }
   return { kind: 'exec', command, account, home, resolved, ...(matched.size === 0 ? {} : { matched }) };
+}
+
+/** OpenSSH's server takes a dot behind a file for the file. What cannot be told may be a folder. */
+async function folderAt(path: string, paths: LiveHostSession['paths']): Promise<string | undefined> {
+  const kind = await paths.kindOf(path.slice(0, -FOLDER_ONLY.length) || '/');
+  return kind === 'file' || kind === 'nothing' ? undefined : '/';
 }

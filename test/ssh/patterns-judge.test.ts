@@ -71,6 +71,7 @@ describe('patterns that agents write', () => {
     ['cat $S/work/z*; cat $S/pub/o*', undefined],
     ['cp $S/pub/*.log $S/work/made/ && ls $S/work/made', 'one.log\ntwo.log\n'],
     ['rm $S/work/dash*/x && ls $S/work/dashed', '-r\n'],
+    ['diff $S/pub/one.log $S/pub/two.log', '1c1\n< one.log\n---\n> two.log\n'],
   ])('%s', async (command, expected) => {
     const own = await run(direct, placed(command));
     layOutAgain();
@@ -79,7 +80,7 @@ describe('patterns that agents write', () => {
       expect([isShown(own), isShown(ran), ran.status]).toEqual([true, false, 77]);
       return;
     }
-    expect([ran.stdout.toString(), ran.status]).toEqual([expected, 0]);
+    expect([ran.stdout.toString(), ran.status]).toEqual([expected, own.status]);
     expect(own.stdout.toString()).toBe(expected);
   });
 

@@ -39,7 +39,7 @@ export type PathUse = {
 /** What the host says a path is, by its absolute spelling; undefined where it cannot say. */
 export type Resolve = (path: string) => HostPath | undefined;
 
-/** After a path, what only a folder has. Whoever has no host to ask leaves such paths out: then it is read as a file. */
+/** Behind a path: whether it is a folder. The answer is any path where it may be; without a host to ask, it is read as a file. */
 export const FOLDER_ONLY = '/././';
 
 /** Devices that hold nothing: what is read from or written to them is no file. */
@@ -153,11 +153,15 @@ export class Reading {
     }
   }
 
-  /** Whether a path may be a folder: the host says what is in it. */
+  /** Whether the host says that a path may be a folder. */
   isFolder(path: string, place: Place): boolean {
     if (path === '-') return false;
-    // Of a file it says nothing: what ends so is a folder (POSIX.1-2017 XBD 4.13).
-    return this.absolute(path, place).some((each) => this.resolve(`${each}${FOLDER_ONLY}`) !== undefined);
+    return this.absolute(path, place).some((each) => {
+      const asked = `${each}${FOLDER_ONLY}`;
+      if (this.paths.size >= MAX_PATHS && !this.paths.has(asked)) return true;
+      this.paths.add(asked);
+      return this.#resolve(asked) !== undefined;
+    });
   }
 
   #isLink(path: string, place: Place): boolean {
