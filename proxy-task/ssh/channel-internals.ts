@@ -39,6 +39,15 @@ export type OutgoingCipher = {
   readonly _instance: unknown;
 };
 
+type NameList = { readonly array: readonly string[] };
+type Direction = { readonly cipher: NameList; readonly mac: NameList; readonly compress: NameList; readonly lang: NameList };
+
+/** The algorithms of one end, for its next exchange of keys. */
+export type Offer = {
+  readonly constructor: unknown;
+  readonly lists: { readonly kex: NameList; readonly serverHostKey: NameList; readonly cs: Direction; readonly sc: Direction };
+};
+
 type DataHandler = (protocol: unknown, recipient: number, bytes: Buffer, type?: number) => void;
 
 export type Protocol = {
@@ -49,7 +58,12 @@ export type Protocol = {
     sign?: (data: Buffer, done: (signature: Buffer) => void) => void,
   ) => void;
   readonly _authsQueue: string[];
-  readonly _kex: { readonly sessionID: Buffer };
+  readonly _kex: {
+    readonly sessionID: Buffer;
+    readonly negotiated: { readonly cs: { readonly cipher: string }; readonly sc: { readonly cipher: string } };
+  };
+  _offer: Offer;
+  rekey(): void;
   /** Ours, while keys are exchanged. */
   readonly _kexinit: unknown;
   readonly _packetRW: { readonly write: Packets };

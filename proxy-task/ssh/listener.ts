@@ -18,6 +18,7 @@ import {
 } from './limits.ts';
 import type { ProofPorts, Restrictions } from './proofs.ts';
 import { hostRefusal } from './refusal.ts';
+import { readOffer } from './transport/bulk-cipher.ts';
 import { keepTerminalModes } from './terminal-internals.ts';
 import { TransportGuard } from './transport-guard.ts';
 import { parseUserName } from '../../core/ssh/user-name.ts';
@@ -99,6 +100,7 @@ export async function listenForSsh(options: SshListenerOptions): Promise<Listene
       return;
     }
     keepTerminalModes(connection);
+    readOffer(connection);
     identify(connection, guard, stranger, header.versions.software);
   });
 

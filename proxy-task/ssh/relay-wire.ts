@@ -1,6 +1,7 @@
 /** One SSH connection as something that can be busy: then whoever writes to its channels waits, so that nothing piles up in memory. */
 import type { Client, Connection } from 'ssh2';
 import { exchangesKeys, socketOf } from './channel-internals.ts';
+import { useBulkCipher } from './transport/bulk-cipher.ts';
 import { lendPackets } from './transport/lent-packets.ts';
 import { reusePackets } from './transport/sent-packets.ts';
 
@@ -15,7 +16,10 @@ export class RelayWire {
   constructor(connection: Client | Connection) {
     this.#connection = connection;
     const wake = (): void => this.#wake();
-    socketOf(connection)?.prependListener('data', () => lendPackets(connection));
+    socketOf(connection)?.prependListener('data', () => {
+      lendPackets(connection);
+      useBulkCipher(connection);
+    });
     socketOf(connection)?.on('drain', wake);
     // Both ends say so after each exchange of keys; their types differ.
     (connection as Connection).on('handshake', wake);
@@ -44,6 +48,7 @@ export class RelayWire {
     setImmediate(() => {
       this.#gathering = false;
       socket.uncork();
+      useBulkCipher(this.#connection);
     });
   }
 

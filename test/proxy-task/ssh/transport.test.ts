@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { protocolOf, readChannel } from '../../../proxy-task/ssh/channel-internals.ts';
 import { RelayWire } from '../../../proxy-task/ssh/relay-wire.ts';
 import { RelayWriter } from '../../../proxy-task/ssh/relay-writer.ts';
+import { readOffer } from '../../../proxy-task/ssh/transport/bulk-cipher.ts';
 import { isLending } from '../../../proxy-task/ssh/transport/lent-packets.ts';
 import { connectLent } from '../../../proxy-task/ssh/transport/shared-read.ts';
 import { makeHostKey } from '../../../proxy-task/ssh/host-key.ts';
@@ -61,12 +62,20 @@ async function listen(server: Pick<Server, 'listen' | 'close' | 'address' | 'onc
 
 type Ends = { readonly client: Client; readonly served: Connection; readonly sent: ServerChannel; readonly read: Channel };
 
-async function openEnds(cipher: CipherAlgorithm, between: (port: number) => Promise<number>): Promise<Ends> {
+async function openEnds(
+  cipher: CipherAlgorithm,
+  between: (port: number) => Promise<number>,
+  ciphers: { readonly served: readonly CipherAlgorithm[]; readonly client: readonly CipherAlgorithm[] } = {
+    served: [cipher],
+    client: [cipher],
+  },
+): Promise<Ends> {
   let serve: (ends: { readonly served: Connection; readonly sent: ServerChannel }) => void = () => undefined;
   const serving = new Promise<{ readonly served: Connection; readonly sent: ServerChannel }>((resolve) => {
     serve = resolve;
   });
-  const server = new ssh2.Server({ hostKeys: [makeHostKey().privateKey], algorithms: { cipher: [cipher] } }, (served) => {
+  const server = new ssh2.Server({ hostKeys: [makeHostKey().privateKey], algorithms: { cipher: [...ciphers.served] } }, (served) => {
+    readOffer(served);
     served.on('error', () => undefined);
     served.on('authentication', (asked) => asked.accept());
     served.on('session', (accept) => accept().on('exec', (take) => serve({ served, sent: take() })));
@@ -75,7 +84,11 @@ async function openEnds(cipher: CipherAlgorithm, between: (port: number) => Prom
   const client = new ssh2.Client();
   client.on('error', () => undefined);
   const port = await between(protocolPort);
-  client.connect({ sock: connectLent({ host: '127.0.0.1', port }, () => client), username: 'x', algorithms: { cipher: [cipher] } });
+  client.connect({
+    sock: connectLent({ host: '127.0.0.1', port }, () => client),
+    username: 'x',
+    algorithms: { cipher: [...ciphers.client] },
+  });
   closers.push(() => client.end());
   await once(client, 'ready');
   const read = await new Promise<Channel>((resolve, reject) => {
@@ -204,6 +217,34 @@ describe('packets', () => {
     // The event's one argument.
     const [error] = (await ended) as [Error];
     expect(error.message).toMatch(/Bad packet length/u);
+  });
+});
+
+describe('a connection under ChaCha20', () => {
+  const CHACHA = 'chacha20-poly1305@openssh.com';
+  const served = CIPHERS;
+
+  async function ciphersAfter(bytes: number, client: readonly CipherAlgorithm[]): Promise<readonly string[]> {
+    const ends = await openEnds(CHACHA, (port) => Promise.resolve(port), { served, client });
+    const agreed: string[] = [];
+    ends.client.on('handshake', ({ cs, sc }) => agreed.push(cs.cipher, sc.cipher));
+    const wires = [follow(ends.client), follow(ends.served)] as const;
+    const arrived = Promise.all([receive(ends.read, bytes), receive(ends.sent, MIB)]);
+    const hashes = [send(new RelayWriter(ends.sent, wires[1]), pieces(bytes)), send(new RelayWriter(ends.read, wires[0]), pieces(MIB))];
+    expect(await arrived).toEqual(hashes);
+    return agreed;
+  }
+
+  it('gets new keys for AES-GCM once it carries much, if the client knows that', async () => {
+    expect(await ciphersAfter(40 * MIB, [CHACHA, 'aes256-gcm@openssh.com'])).toEqual(['aes256-gcm@openssh.com', 'aes256-gcm@openssh.com']);
+  });
+
+  it('keeps its keys where it carries little', async () => {
+    expect(await ciphersAfter(4 * MIB, [CHACHA, 'aes128-gcm@openssh.com'])).toEqual([]);
+  });
+
+  it('keeps its keys where the client knows nothing else', async () => {
+    expect(await ciphersAfter(40 * MIB, [CHACHA])).toEqual([]);
   });
 });
 
