@@ -171,6 +171,7 @@ describe('when the token has expired, and what runs may go on for a while', () =
     const client = await gateway.connect({ groups: ['analysts'], ttlSeconds: 8 });
     const ran = run(client, 'echo late');
     const { id } = await gateway.pending();
+    // As the event is written.
     const expiresAt = (await gateway.events()).find(({ type }) => type === 'session.opened')?.['principal'] as { expiresAt: string };
     await expect.poll(() => Date.now() > Date.parse(expiresAt.expiresAt), { timeout: 20_000 }).toBe(true);
     await gateway.answer(id, 'approve');
@@ -182,6 +183,7 @@ describe('when the token has expired, and what runs may go on for a while', () =
     const { gateway } = await start({ expiryGraceMs: 60_000 });
     const client = await gateway.connect({ ttlSeconds: 8 });
     const sftp = await openSftp(client);
+    // As the event is written.
     const opened = (await gateway.events()).find(({ type }) => type === 'session.opened')?.['principal'] as { expiresAt: string };
     await expect.poll(() => Date.now() > Date.parse(opened.expiresAt), { timeout: 20_000 }).toBe(true);
     const answer = await new Promise((resolve) => sftp.mkdir('/srv/app/late', (error) => resolve(error?.message)));
