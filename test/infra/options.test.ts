@@ -58,6 +58,7 @@ const BORROWED: StageProps = {
   keys: {
     dataKeyArn: 'arn:aws:kms:us-east-1:111111111111:key/11111111-2222-3333-4444-555555555555',
     bundleKeyArn: 'arn:aws:kms:us-east-1:111111111111:key/31111111-2222-3333-4444-555555555555',
+    sshCaKeyArn: 'arn:aws:kms:us-east-1:111111111111:key/41111111-2222-3333-4444-555555555555',
   },
   domain: { zoneId: 'Z0123', zoneName: 'bank.example', gateway: 'gateway.bank.example', console: 'sallyport.bank.example' },
 };

@@ -31,6 +31,7 @@ beforeAll(() => {
     keys: {
       dataKeyArn: 'arn:aws:kms:us-east-1:111111111111:key/data',
       bundleKeyArn: 'arn:aws:kms:us-east-1:111111111111:key/bundles',
+      sshCaKeyArn: 'arn:aws:kms:us-east-1:111111111111:key/hosts',
     },
   });
 });
@@ -162,6 +163,7 @@ describe('what a platform team brings', () => {
 
   test('its own keys, certificate, secret and repository: none of them is made', () => {
     expect(resources(borrowed.templates.state, 'AWS::KMS::Key')).toEqual([]);
+    expect(JSON.stringify(borrowed.templates.control.toJSON())).toContain('arn:aws:kms:us-east-1:111111111111:key/hosts');
     expect(resources(borrowed.templates.state, 'AWS::ECR::Repository')).toEqual([]);
     expect(JSON.stringify(borrowed.templates.state.toJSON())).not.toContain('sallyport-prod-tls');
     expect(Object.keys(borrowed.templates.control.findParameters('*')).filter((name) => name !== 'BootstrapVersion')).toEqual([]);
