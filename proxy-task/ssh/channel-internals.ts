@@ -186,9 +186,10 @@ export function disconnect(connection: Connection, reason: string): void {
   socket.end();
 }
 
-/** How the peer said that its program ended; undefined before it did. It may come in one read with the channel itself, so that the event is past. */
+/** How the peer said that its program ended. */
 export type ToldExit = { readonly status: number } | { readonly signal: string; readonly coreDumped: boolean; readonly message: string };
 
+/** Undefined before it did. */
 export function toldExit(channel: Channel): ToldExit | undefined {
   // As above: the field exists in the version that is installed.
   const { _exit: told } = channel as unknown as {

@@ -117,8 +117,6 @@ export class ChannelRelay {
     upstream.on('exit', () => {
       this.#exit = exitOf(upstream);
     });
-    // A program that ends at once may have said so before anybody listened.
-    this.#exit = exitOf(upstream);
     client.on('end', () => this.#clientEnded());
     this.#balance();
   }
