@@ -203,7 +203,8 @@ export class ScpProtocol implements ChannelProtocol {
 
   #begin({ paths, statements }: Entry, bytes: number): void {
     const direction = this.#clientSends ? 'write' : 'read';
-    const [path = ''] = paths;
+    // Only the host knows whether a sink's target was a folder: both were judged, and both are on record.
+    const path = paths.join(' or ');
     this.#transfer = new Transfer({ direction, path, statement: statements[0] ?? 0, rules: this.#options.transfers });
     this.#left = bytes;
     this.#sound = true;

@@ -96,6 +96,17 @@ describe('files that a client sends', () => {
     expect(completed).toEqual(['101 ok']);
   });
 
+  test('a file whose target may be a folder or its new name is on record as both', () => {
+    const { client, host, asked, events } = scp();
+    host('\0');
+    client('C0644 5 notes\n');
+    host('\0');
+    client('hello\0');
+    host('\0');
+    expect(asked).toEqual(['write /srv/app/notes /srv/app']);
+    expect(events).toMatchObject([{ type: 'channel.file', path: '/srv/app/notes or /srv/app' }]);
+  });
+
   test('a tree, with times', () => {
     const { client, host, passed, asked, events } = scp({ command: { ...SINK, folder: true } });
     host('\0');
