@@ -9,12 +9,27 @@ import { startSshLab, type SshLab } from '../support/ssh-lab.ts';
 /** Sent at most so fast that there is a half-way. */
 const FILE_BYTES = 48 * 1024 * 1024;
 const HALF_BYTES = 4 * 1024 * 1024;
+/** Of git, which has no option for that: 10 MB a second from standard input to a port. */
+const SLOWLY = `
+import { connect } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+const [host, port] = process.argv.slice(2);
+const socket = connect(Number(port), host);
+socket.pipe(process.stdout);
+for await (const bytes of process.stdin)
+  for (let at = 0; at < bytes.length; at += 65_536) {
+    socket.write(bytes.subarray(at, at + 65_536));
+    await pause(6);
+  }
+socket.end();
+`;
 
 let lab: SshLab;
 const running: ChildProcess[] = [];
 beforeAll(async () => {
   lab = await startSshLab({ target: '    limits: { idle: 5s }' });
   mkdirSync(lab.host.path('srv/up'));
+  writeFileSync(lab.home.path('slowly.mjs'), SLOWLY);
   const piece = Buffer.alloc(65_536);
   let state = 1;
   writeFileSync(
@@ -44,7 +59,12 @@ function signal({ pid, exitCode, signalCode }: ChildProcess, name: 'SIGSTOP' | '
 function begin(program: string, args: readonly string[]): ChildProcess {
   const child = spawn(program, args, {
     cwd: lab.home.directory,
-    env: { PATH: process.env['PATH'], HOME: lab.home.directory, LC_ALL: 'C', GIT_SSH_COMMAND: `ssh -F ${lab.home.path('ssh_config')}` },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: lab.home.directory,
+      LC_ALL: 'C',
+      GIT_SSH_COMMAND: `ssh -F ${lab.home.path('ssh_config')} -o 'ProxyCommand="${process.execPath}" ${lab.home.path('slowly.mjs')} %h %p'`,
+    },
     stdio: 'ignore',
     detached: true,
   });
@@ -132,6 +152,8 @@ test('a push whose client hangs ends as idle', async () => {
     expect((await lab.git(...args)).status).toBe(0);
   };
   await git('init', '-q', '--bare', bare);
+  // Else the host writes nothing before it has all of it.
+  await git('-C', bare, 'config', 'receive.unpackLimit', '1');
   await git('init', '-q', 'work');
   writeFileSync(lab.home.path('work/large'), readFileSync(lab.home.path('large')));
   await git('-C', 'work', 'add', '.');
