@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: what the gateway costs, against a bare relay, PgBouncer and OpenSSH. `-- --quick` takes three rounds of
- * less work and writes nothing; nor does `-- --only ssh`, which measures SSH alone. Exit status: 0 fine, 1 a ratio of CPU is above what it must be, 2 something is missing here.
+ * less work and writes nothing. `-- --only ssh` measures SSH alone. Exit status: 0 fine, 1 a ratio of CPU is above what it must be, 2 something is missing here.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -24,10 +24,14 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } });
 const chosen = values.quick ? QUICK : FULL;
-process.exitCode = values.only === 'ssh' ? await runSsh(chosen) : await run(chosen, values.quick);
+process.exitCode = values.only === 'ssh' ? await runSsh(chosen, values.quick) : await run(chosen, values.quick);
 
-async function runSsh(size: typeof FULL): Promise<number> {
-  console.log(sshPage(await measureSsh(ROOT, size.rounds, size.sshBytes)));
+async function runSsh(size: typeof FULL, quick: boolean): Promise<number> {
+  const [loadBefore = Number.NaN] = loadavg();
+  console.error('one large output over SSH …');
+  const written = sshPage(await measureSsh(ROOT, size.rounds, size.sshBytes), { rounds: size.rounds, bytes: size.sshBytes, loadBefore });
+  console.log(written);
+  if (!quick) writeFileSync(new URL('../docs/benchmarks-ssh.md', import.meta.url), written);
   return 0;
 }
 
@@ -39,6 +43,7 @@ async function run(size: typeof FULL, quick: boolean): Promise<number> {
   }
   const [loadBefore = Number.NaN] = loadavg();
   console.error('starting PostgreSQL, PgBouncer, the relay and the gateway …');
+  let missed = false;
   const postgres = await startDatabase(size.rows);
   try {
     const subjects = await startSubjects(postgres);
@@ -59,18 +64,18 @@ async function run(size: typeof FULL, quick: boolean): Promise<number> {
       const judging = await measureJudging(gateway.configDir, targetOf('full'), { BENCH_PASSWORD: postgres.password });
       const [{ server_version: version = '' } = {}] = await postgres.query('SHOW server_version');
       const versions = { postgres: String(version), pgbench, pgbouncer: subjects.pgbouncer };
-      console.error('one large output over SSH …');
-      const ssh = await measureSsh(ROOT, size.rounds, size.sshBytes);
-      const results: Results = { rounds: size.rounds, loadBefore, versions, one, sixteen, bulk, judging, idle, ssh };
+      const results: Results = { rounds: size.rounds, loadBefore, versions, one, sixteen, bulk, judging, idle };
       console.log(page(results));
       if (!quick) writeFileSync(new URL('../docs/benchmarks.md', import.meta.url), page(results));
-      return points(results).some(({ decides, met }) => decides && !met) ? 1 : 0;
+      missed = points(results).some(({ decides, met }) => decides && !met);
     } finally {
       await subjects.stop();
     }
   } finally {
     await postgres.stop();
   }
+  await runSsh(size, quick);
+  return missed ? 1 : 0;
 }
 
 function pgbenchVersion(): string | undefined {

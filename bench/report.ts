@@ -3,8 +3,6 @@ import { cpus } from 'node:os';
 import { PGBOUNCER, type Measured } from './subjects.ts';
 import type { JudgingSpeed } from './judging.ts';
 import type { Idle } from './memory.ts';
-import { sshPage, sshPoints } from './ssh-report.ts';
-import type { SshMeasured } from './ssh.ts';
 import { spreadOf, type Spread } from './statistics.ts';
 
 export type Results = {
@@ -17,7 +15,6 @@ export type Results = {
   readonly bulk: readonly Measured[];
   readonly judging: JudgingSpeed;
   readonly idle: Idle;
-  readonly ssh: readonly SshMeasured[];
 };
 
 export type Point = {
@@ -34,7 +31,7 @@ const ratio = ({ median, low, high }: Spread): string => `${median.toFixed(2)} (
 
 /** Every point of the goals that these results say something about. */
 export function points(results: Results): Point[] {
-  const { one, sixteen, bulk, judging, idle, ssh } = results;
+  const { one, sixteen, bulk, judging, idle } = results;
   const found: Point[] = [];
   const add = (
     name: string,
@@ -64,7 +61,6 @@ export function points(results: Results): Point[] {
   const memory = spreadOf(idle.perConnectionKiB);
   add('RSS per idle connection (KiB)', memory, 48, 24, true, false, memory.low > 0);
   add('RSS before any of them (MiB)', single(idle.baseKiB / 1024), 160, 110, true, false);
-  for (const { name, spread, must, goal } of sshPoints(ssh)) add(name, spread, must, goal, false, false);
   return found;
 }
 
@@ -107,7 +103,7 @@ ${table(results.sixteen, 'transactions/s', 'µs per transaction')}
 
 ${table(results.bulk, 'rows/s', 's per 1M rows')}
 
-${sshPage(results.ssh)}
+SSH has [a page of its own](benchmarks-ssh.md).
 `;
 }
 
