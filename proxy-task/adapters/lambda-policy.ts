@@ -18,7 +18,9 @@ export class LambdaPolicy implements ConnectPolicy, MaskingLookup {
   }
 
   connect(shown: Shown, target: string, version: string): ReturnType<ConnectPolicy['connect']> {
-    return answered('evaluate-policy', readConnectAnswer, () => this.#evaluate({ kind: 'connect', ...shownFields(shown), target, version }));
+    return answered('evaluate-policy', readConnectAnswer, () =>
+      this.#evaluate({ kind: 'connect', ...shownFields(shown), target, version }),
+    );
   }
 
   plan(shown: Shown, target: string, version: string): ReturnType<MaskingLookup['plan']> {

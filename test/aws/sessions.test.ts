@@ -134,14 +134,19 @@ describe('a session that is about to open', () => {
   test('hears that another version is in force', async () => {
     const token = await agents.token();
     const behind = { ...buildBundle(config), version: 'b-0000000000000001' };
-    expect(await opinion().of({ kind: 'token', token }, await verified(token), 'bank', behind)).toEqual({ kind: 'other-version', version: config.version });
+    expect(await opinion().of({ kind: 'token', token }, await verified(token), 'bank', behind)).toEqual({
+      kind: 'other-version',
+      version: config.version,
+    });
   });
 
   test.each(['throttled', 'unreachable', 'crashed'] as const)('is refused for now where a function is %s', async (fault) => {
     const token = await agents.token();
     for (const name of Object.values(FUNCTIONS)) {
       services.lambda.fail(name, fault);
-      expect(await opinion().of({ kind: 'token', token }, await verified(token), 'bank', buildBundle(config))).toMatchObject({ kind: 'unavailable' });
+      expect(await opinion().of({ kind: 'token', token }, await verified(token), 'bank', buildBundle(config))).toMatchObject({
+        kind: 'unavailable',
+      });
       services.lambda.heal(name);
     }
   });
@@ -150,7 +155,9 @@ describe('a session that is about to open', () => {
     const policy = new LambdaPolicy({ ...FUNCTIONS, evaluatePolicy: 'no-such-function' });
     const token = await agents.token();
     const alone = new SecondOpinion({ policy, masking: policy, clock: { now: Date.now }, problem: () => {} });
-    expect(await alone.of({ kind: 'token', token }, await verified(token), 'bank', buildBundle(config))).toMatchObject({ kind: 'unavailable' });
+    expect(await alone.of({ kind: 'token', token }, await verified(token), 'bank', buildBundle(config))).toMatchObject({
+      kind: 'unavailable',
+    });
   });
 });
 

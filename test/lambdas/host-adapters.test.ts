@@ -93,7 +93,10 @@ describe('a key for an instance', () => {
     expect(await push()).toBe('req-1');
     const [call] = ec2.commandCalls(SendSSHPublicKeyCommand);
     expect(call?.args[0].input).toEqual({ InstanceId: 'i-0123456789abcdef0', InstanceOSUser: 'deploy', SSHPublicKey: 'ssh-ed25519 AAAA' });
-    const { region, credentials } = (call?.thisValue as EC2InstanceConnectClient).config; // What sent it.
+    // What sent it.
+    const sender = call?.thisValue as EC2InstanceConnectClient | undefined;
+    if (sender === undefined) throw new Error('nothing was sent');
+    const { region, credentials } = sender.config;
     expect([await region(), await credentials()]).toEqual(['eu-central-1', expect.objectContaining(KEYS)]);
   });
 

@@ -107,7 +107,9 @@ describe.each([
 
   test('reads the agent from the certificate, and its owner and groups from the configuration', async () => {
     const answer = await ask();
-    expect(answer).toMatchObject({ principal: { issuer: 'demo', agent: 'agent-7', owner: 'owen@bank.example', groups: ['demo/analysts'] } });
+    expect(answer).toMatchObject({
+      principal: { issuer: 'demo', agent: 'agent-7', owner: 'owen@bank.example', groups: ['demo/analysts'] },
+    });
   });
 
   test.each<[string, Partial<LoginFields>, string]>([
