@@ -7,7 +7,8 @@ export default defineConfig({
   test: {
     include: ['test/ssh/**/*.test.ts'],
     pool: 'forks',
-    maxWorkers: 1,
+    // Each file has a host of its own, and mostly waits for it.
+    maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 60_000,
     ...(report === undefined ? {} : { reporters: ['default', 'json'], outputFile: { json: report } }),
