@@ -31,7 +31,8 @@ export function sshPage(
 Made by \`npm run bench -- --only ssh\`, and by \`npm run bench\`: ${stderr.trim().split(',')[0] ?? ''}, Node ${process.versions.node}, ${cpus().length} cores (${cpu?.model.trim() ?? 'unknown'}),
 everything on the same machine. One command prints ${run.bytes / 1024 ** 2} MiB of log lines to a client that counts them; ${run.rounds} rounds in random order after one that warms up;
 each value is the median of its rounds, with the smallest and the largest. Ratios are taken within a round. The machine's load average was
-${run.loadBefore.toFixed(1)} before the run began. The ends and the gateway share the cores: a byte that costs either of them more slows all of it.
+${run.loadBefore.toFixed(1)} before the run began; what a round recorded is on the disk, and out of the
+page cache, before the next begins. The ends and the gateway share the cores: a byte that costs either of them more slows all of it.
 
 ## Goals
 

@@ -1,4 +1,5 @@
 /** What carries the output of one command: OpenSSH direct, OpenSSH through a jump host, and the gateway with more and more of its controls. */
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,6 +33,11 @@ export type SshSubjects = {
   readonly host: SshHost;
   /** Registered keys live for minutes: to be called before each round. */
   logIn(): Promise<void>;
+  /**
+   * Writes what was recorded so far to the disk, and lets go of the memory that caches it. Else it would be written in somebody
+   * else's time, and each round would take memory that a virtual machine's host has yet to find.
+   */
+  settle(): void;
   stop(): Promise<void>;
 };
 
@@ -104,6 +110,10 @@ export async function startSshSubjects(root: string, nodeFlags: readonly string[
         .sign(privateKey);
       const io = keptIo({ env: { SALLYPORT_DATA: data, SALLYPORT_TOKEN: token } });
       if ((await registerKey.run([host.path('keys/client')], io)) !== 0) throw new Error(io.written.stderr);
+    },
+    settle: () => {
+      execFileSync('sync');
+      execFileSync('find', [data, '-name', '*.seg', '-exec', 'dd', 'if={}', 'iflag=nocache', 'count=0', 'status=none', ';']);
     },
     stop: async () => {
       await gateway.stop();

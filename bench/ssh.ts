@@ -28,6 +28,7 @@ export async function measureSsh(root: string, rounds: number, bytes: number): P
     for (let round = 0; round <= rounds; round += 1) {
       await subjects.logIn();
       for (const subject of shuffled(subjects.all)) {
+        subjects.settle();
         const before = subject.pid === undefined ? 0 : cpuSeconds(subject.pid);
         const seconds = await cat(subject, file, bytes);
         if (round === 0) continue;
