@@ -87,7 +87,7 @@ type HiddenChannel = {
 };
 
 /** SSH_DISCONNECT_BY_APPLICATION (RFC 4253 §11.1). */
-const BY_APPLICATION = 11;
+export const BY_APPLICATION = 11;
 const SSH_MSG_DISCONNECT = 1;
 const MAX_DESCRIPTION_BYTES = 1_024;
 
@@ -170,20 +170,26 @@ export function sendWindowChange(
 
 /** SSH_MSG_DISCONNECT with a reason that clients show; the package sends none. Then the connection ends. */
 export function disconnect(connection: Connection, reason: string): void {
-  const { _protocol: protocol, _sock: socket } = hidden(connection);
-  if (protocol === undefined || socket === undefined || !socket.writable) return;
-  const description = Buffer.from(reason).subarray(0, MAX_DESCRIPTION_BYTES);
+  const socket = socketOf(connection);
+  if (socket?.writable !== true) return;
+  sendDisconnect(connection, BY_APPLICATION, reason);
+  socket.end();
+}
+
+/** The message alone (RFC 4253 §11.1), which may be sent at any time, between keys too. `reason` as the RFC numbers them. */
+export function sendDisconnect(connection: Connection, reason: number, words: string): void {
+  const protocol = protocolOf(connection);
+  if (protocol === undefined) return;
+  const description = Buffer.from(words).subarray(0, MAX_DESCRIPTION_BYTES);
   const { write } = protocol._packetRW;
-  const bytes = 1 + 4 + 4 + description.length + 4;
-  const packet = write.alloc(bytes, true);
+  const packet = write.alloc(1 + 4 + 4 + description.length + 4, true);
   let at = write.allocStartKEX;
   at = packet.writeUInt8(SSH_MSG_DISCONNECT, at);
-  at = packet.writeUInt32BE(BY_APPLICATION, at);
+  at = packet.writeUInt32BE(reason, at);
   at = packet.writeUInt32BE(description.length, at);
   at += description.copy(packet, at);
   packet.writeUInt32BE(0, at);
   protocol._cipher.encrypt(write.finalize(packet, true));
-  socket.end();
 }
 
 /** How the peer said that its program ended. */

@@ -5,7 +5,7 @@
  */
 import type { Connection } from 'ssh2';
 import type { Clock } from '../ports.ts';
-import { protocolOf, socketOf } from './channel-internals.ts';
+import { BY_APPLICATION, protocolOf, sendDisconnect, socketOf } from './channel-internals.ts';
 import { refusalLine, type HostRefusal } from './refusal.ts';
 
 type Handler = (protocol: unknown, ...given: readonly unknown[]) => void;
@@ -34,13 +34,10 @@ type HiddenSession = {
 };
 type Outgoing = { readonly id: number; window: number };
 
-const SSH_MSG_DISCONNECT = 1;
 /** RFC 4253 §11.1. */
 const PROTOCOL_ERROR = 2;
-const BY_APPLICATION = 11;
 /** RFC 4254 §5.1. */
 const UNKNOWN_CHANNEL_TYPE = 3;
-const MAX_DESCRIPTION_BYTES = 1_024;
 /** RFC 4254 §5.2: a window must not grow beyond it. */
 const MAX_WINDOW = 2 ** 32 - 1;
 
@@ -120,7 +117,8 @@ export class TransportGuard {
     hooks.parse = () => undefined;
     const socket = socketOf(this.#connection);
     if (socket === undefined) return;
-    if (refusal !== undefined && socket.writable && hooks._destruct !== undefined) this.#sayWhy(PROTOCOL_ERROR, refusalLine(refusal));
+    if (refusal !== undefined && socket.writable && hooks._destruct !== undefined)
+      sendDisconnect(this.#connection, PROTOCOL_ERROR, refusalLine(refusal));
     socket.end();
     // What still comes is nobody's, but unread bytes would reset the connection before its end is read.
     socket.removeAllListeners('data');
@@ -140,7 +138,7 @@ export class TransportGuard {
       };
     }
     // The transport's own ways out say nothing.
-    hooks.disconnect = (reason) => this.#sayWhy(reason, wordsFor(reason));
+    hooks.disconnect = (reason) => sendDisconnect(this.#connection, reason, wordsFor(reason));
     hooks.channelOpenFail = (recipient, reason, description) =>
       channelOpenFail.call(hooks, recipient, reason, description === '' ? this.#openFailure : description);
     handlers.CHANNEL_OPEN = (protocol, info) => {
@@ -210,22 +208,6 @@ export class TransportGuard {
     if (number > channels._cur) throw new Error(`a message is for channel ${number}, which was never opened`);
     const found = channels._channels[number];
     return typeof found === 'object' && found !== null ? found : undefined;
-  }
-
-  /** SSH_MSG_DISCONNECT with words (RFC 4253 §11.1), which may be sent at any time, between keys too. */
-  #sayWhy(reason: number, words: string): void {
-    const protocol = protocolOf(this.#connection);
-    if (protocol === undefined) return;
-    const description = Buffer.from(words).subarray(0, MAX_DESCRIPTION_BYTES);
-    const { write } = protocol._packetRW;
-    const packet = write.alloc(1 + 4 + 4 + description.length + 4, true);
-    let at = write.allocStartKEX;
-    at = packet.writeUInt8(SSH_MSG_DISCONNECT, at);
-    at = packet.writeUInt32BE(reason, at);
-    at = packet.writeUInt32BE(description.length, at);
-    at += description.copy(packet, at);
-    packet.writeUInt32BE(0, at);
-    protocol._cipher.encrypt(write.finalize(packet, true));
   }
 }
 
