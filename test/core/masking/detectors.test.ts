@@ -88,11 +88,13 @@ test('a text stays valid Unicode whatever is found in it', () => {
     fc.property(
       fc.array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('123-45-6789', 'a@b.co', '4111111111111111', JWT))),
       (parts) => {
-        const redacted = redactText(parts.join(' '), ALL);
+        const text = parts.join(' ');
+        const redacted = redactText(text, ALL);
         for (const secret of ['123-45-6789', '4111111111111111', JWT])
           if (parts.includes(secret)) expect(redacted).not.toContain(` ${secret} `);
         expect(Buffer.from(redacted).toString()).toBe(redacted);
-        expect(redacted).not.toContain('\uFFFD');
+        // What is no character any more becomes this one; a text may also have it of its own.
+        expect(redacted.split('\uFFFD').length).toBeLessThanOrEqual(text.split('\uFFFD').length);
       },
     ),
   );
