@@ -7,8 +7,7 @@ export default defineConfig({
   test: {
     include: ['test/ssh/**/*.test.ts'],
     pool: 'forks',
-    // Each file has a host of its own, and mostly waits for it.
-    maxWorkers: 2,
+    maxWorkers: 1,
     testTimeout: 120_000,
     hookTimeout: 60_000,
     ...(report === undefined ? {} : { reporters: ['default', 'json'], outputFile: { json: report } }),
