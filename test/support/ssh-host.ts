@@ -170,7 +170,8 @@ PermitTunnel yes
 MaxSessions 500
 MaxStartups 500
 Subsystem sftp ${sftp}
-${this.#own === undefined ? `ForceCommand ${this.path('keys/enter')}` : `SetEnv PATH=/usr/local/bin:/usr/bin:/bin ${namesOf(this.#own)}`}
+# The account's own startup files are none of the tests': bash reads them unless a shell is above it. Only the first SetEnv counts.
+${this.#own === undefined ? `ForceCommand ${this.path('keys/enter')}\nSetEnv SHLVL=1` : `SetEnv SHLVL=1 PATH=/usr/local/bin:/usr/bin:/bin ${namesOf(this.#own)}`}
 ${this.#options.config ?? ''}
 `;
   }
