@@ -242,9 +242,13 @@ export function readOn(channel: Channel): void {
 
 function readStream(channel: Channel, stream: Readable, consume: (bytes: Buffer) => boolean, overrun: () => void): void {
   const push = stream.push.bind(stream);
+  let isOver = false;
   stream.on('data', consume);
   // The transport hands over each packet by this call, and opens the window by what it returns; a stream that waits keeps a copy.
   stream.push = (chunk: Buffer | null, encoding?: BufferEncoding): boolean => {
+    // What comes after the end of data is nobody's (RFC 4254 §5.3).
+    if (isOver) return false;
+    isOver = chunk === null;
     if (chunk === null) return push(chunk, encoding);
     if (hasOverrunWindow(channel)) {
       overrun();
